@@ -1,0 +1,1 @@
+//! The Twin compiler.

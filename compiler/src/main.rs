@@ -1,0 +1,2 @@
+//! `twin-cc`.
+fn main() {}

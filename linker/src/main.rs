@@ -1,0 +1,2 @@
+//! `twin-ld`.
+fn main() {}
