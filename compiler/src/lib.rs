@@ -1,1 +1,16 @@
-//! The Twin compiler.
+//! The Twin compiler: from LLVM bitcode to fat objects with one layout for both ISAs (DESIGN.md).
+
+pub mod align;
+pub mod canonical;
+pub mod codegen;
+pub mod convention;
+pub mod driver;
+pub mod error;
+pub mod ir;
+pub mod isa;
+pub mod loops;
+pub mod lower;
+pub mod pipeline;
+pub mod polls;
+pub mod record;
+pub mod slots;

@@ -1,0 +1,68 @@
+// Puts the blocks that hold uniform calls into the order that both ISAs have agreed on.
+#include "shim.h"
+
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/CodeGen/BasicBlockSectionUtils.h"
+#include "llvm/CodeGen/MachineFunction.h"
+#include "llvm/CodeGen/MachineInstr.h"
+
+using namespace llvm;
+
+namespace {
+
+struct Order : twin::MachinePass {
+  static char ID;
+  Order() : MachinePass(ID) {}
+  StringRef getPassName() const override { return "Twin: order blocks with uniform calls"; }
+
+  bool runOnMachineFunction(MachineFunction &MF) override {
+    std::vector<uint32_t> Sites;
+    size_t Calls = 0;
+    for (const MachineBasicBlock &MBB : MF) {
+      for (const MachineInstr &MI : MBB)
+        if (twin::isUniformCall(MI)) {
+          Sites.push_back(twin::siteOf(MI));
+          ++Calls;
+        }
+      Sites.push_back(UINT32_MAX);
+    }
+    if (!Calls)
+      return false;
+    std::vector<uint32_t> Agreed(Calls);
+    std::string Name = MF.getName().str();
+    if (twin::Host->block_order(twin::Host->context, Name.c_str(), Sites.data(), Sites.size(), Agreed.data(),
+                                Calls) < 0)
+      return false;
+
+    DenseMap<uint32_t, unsigned> Rank;
+    for (unsigned I = 0; I < Calls; ++I)
+      Rank[Agreed[I]] = I + 1;
+    // A block without uniform calls stays behind the one that it follows now.
+    std::vector<std::pair<unsigned, unsigned>> Key(MF.getNumBlockIDs());
+    unsigned Chain = 0, Position = 0;
+    bool Sorted = true;
+    unsigned Last = 0;
+    for (const MachineBasicBlock &MBB : MF) {
+      for (const MachineInstr &MI : MBB)
+        if (twin::isUniformCall(MI)) {
+          Chain = &MBB == &MF.front() ? 0 : Rank[twin::siteOf(MI)];
+          break;
+        }
+      Sorted &= Chain >= Last;
+      Last = Chain;
+      Key[MBB.getNumber()] = {Chain, Position++};
+    }
+    if (Sorted)
+      return false;
+    sortBasicBlocksAndUpdateBranches(MF, [&](const MachineBasicBlock &A, const MachineBasicBlock &B) {
+      return Key[A.getNumber()] < Key[B.getNumber()];
+    });
+    return true;
+  }
+};
+
+char Order::ID;
+
+} // namespace
+
+MachineFunctionPass *twin::createOrderPass() { return new Order; }

@@ -1,0 +1,174 @@
+// Lays out the frame right before prologue insertion, and checks that nothing but slots lives across uniform
+// calls: [return address][saved FP][locals][slots][private: spill slots, padded to the larger ISA's].
+#include "shim.h"
+
+#include "llvm/ADT/BitVector.h"
+#include "llvm/CodeGen/MachineFrameInfo.h"
+#include "llvm/CodeGen/MachineFunction.h"
+#include "llvm/CodeGen/MachineInstr.h"
+#include "llvm/CodeGen/TargetFrameLowering.h"
+#include "llvm/CodeGen/TargetInstrInfo.h"
+#include "llvm/CodeGen/TargetSubtargetInfo.h"
+#include "llvm/IR/Instructions.h"
+#include "llvm/MC/MCSymbol.h"
+
+using namespace llvm;
+
+namespace {
+
+// The frame object that the IR passes made under `Name`, or -1.
+struct UniformObjects {
+  int Locals = -1, Slots = -1;
+
+  explicit UniformObjects(const MachineFrameInfo &MFI) {
+    for (int FI = 0; FI < MFI.getObjectIndexEnd(); ++FI)
+      if (const AllocaInst *A = MFI.isDeadObjectIndex(FI) ? nullptr : MFI.getObjectAllocation(FI)) {
+        if (A->getName() == twin::LocalsName)
+          Locals = FI;
+        else if (A->getName() == twin::SlotsName)
+          Slots = FI;
+      }
+  }
+  bool contains(int FI) const { return FI == Locals || FI == Slots; }
+};
+
+// Which private frame objects live where: a plain backward data flow over loads and stores of whole objects.
+class PrivateLiveness {
+  const MachineFunction &MF;
+  const MachineFrameInfo &MFI;
+  UniformObjects Uniform;
+  std::vector<BitVector> In;
+
+  // A spill writes the whole slot; everything else that names an object counts as a use of it.
+  void step(const MachineInstr &MI, BitVector &Live) const {
+    int Stored = -1;
+    if (!MF.getSubtarget().getInstrInfo()->isStoreToStackSlot(MI, Stored) || MI.mayLoad() ||
+        !MFI.isSpillSlotObjectIndex(Stored))
+      Stored = -1;
+    for (const MachineOperand &Op : MI.operands()) {
+      if (!Op.isFI() || Op.getIndex() < 0 || Uniform.contains(Op.getIndex()))
+        continue;
+      if (Op.getIndex() == Stored)
+        Live.reset(Stored);
+      else
+        Live.set(Op.getIndex());
+    }
+  }
+
+public:
+  explicit PrivateLiveness(const MachineFunction &MF)
+      : MF(MF), MFI(MF.getFrameInfo()), Uniform(MFI), In(MF.getNumBlockIDs(), BitVector(MFI.getObjectIndexEnd())) {
+    bool Changed = true;
+    while (Changed) {
+      Changed = false;
+      for (const MachineBasicBlock &MBB : reverse(MF)) {
+        BitVector Live = out(MBB);
+        for (const MachineInstr &MI : reverse(MBB))
+          step(MI, Live);
+        if (Live != In[MBB.getNumber()]) {
+          In[MBB.getNumber()] = Live;
+          Changed = true;
+        }
+      }
+    }
+  }
+
+  BitVector out(const MachineBasicBlock &MBB) const {
+    BitVector Live(MFI.getObjectIndexEnd());
+    for (const MachineBasicBlock *Next : MBB.successors())
+      Live |= In[Next->getNumber()];
+    return Live;
+  }
+
+  template <typename Fn> void atUniformCalls(Fn Report) const {
+    for (const MachineBasicBlock &MBB : MF) {
+      BitVector Live = out(MBB);
+      for (const MachineInstr &MI : reverse(MBB)) {
+        if (twin::isUniformCall(MI) && Live.any())
+          Report(MI, Live.find_first());
+        step(MI, Live);
+      }
+    }
+  }
+};
+
+struct Place : twin::MachinePass {
+  static char ID;
+  Place() : MachinePass(ID) {}
+  StringRef getPassName() const override { return "Twin: lay out the frame"; }
+
+  bool runOnMachineFunction(MachineFunction &MF) override {
+    if (!twin::hasUniformCalls(MF))
+      return false;
+    MachineFrameInfo &MFI = MF.getFrameInfo();
+    PrivateLiveness(MF).atUniformCalls([&](const MachineInstr &MI, int FI) {
+      std::string Text;
+      raw_string_ostream(Text) << MI;
+      violation(MF, "spill slot " + std::to_string(FI) + " lives across uniform call site " +
+                        std::to_string(twin::siteOf(MI)) + ": " + Text);
+    });
+    if (MFI.hasVarSizedObjects() || MFI.getMaxCallFrameSize() > 0)
+      violation(MF, "the size of the frame is not static");
+
+    // Prologue insertion puts the local block right below the saved registers.
+    UniformObjects Uniform(MFI);
+    int64_t Top = 0;
+    auto Map = [&](int FI) {
+      Top = alignTo(Top + MFI.getObjectSize(FI), MFI.getObjectAlign(FI));
+      MFI.mapLocalFrameObject(FI, -Top);
+    };
+    if (Uniform.Locals >= 0)
+      Map(Uniform.Locals);
+    if (Uniform.Slots >= 0)
+      Map(Uniform.Slots);
+    Top = alignTo(Top, 16);
+    int64_t UniformBytes = Top;
+    for (int FI = 0; FI < MFI.getObjectIndexEnd(); ++FI)
+      if (!MFI.isDeadObjectIndex(FI) && !Uniform.contains(FI) && !MFI.isVariableSizedObjectIndex(FI)) {
+        if (MFI.getObjectAlign(FI) > Align(16))
+          violation(MF, "a spill slot wants an alignment of more than 16 bytes");
+        Map(FI);
+      }
+    Top = alignTo(Top, 16);
+    // A large frame makes AArch64 reserve an emergency spill slot in prologue insertion.
+    int64_t Wanted = Top - UniformBytes;
+    std::string Name = MF.getName().str();
+    int64_t Granted = twin::Host->private_bytes(twin::Host->context, Name.c_str(), Wanted);
+    if (Granted >= Wanted)
+      Top = UniformBytes + Granted;
+    MFI.setLocalFrameSize(Top);
+    MFI.setLocalFrameMaxAlign(Align(16));
+    MFI.setUseLocalStackAllocationBlock(true);
+    return true;
+  }
+};
+
+char Place::ID;
+
+// Reports the frame as it came out, so that the host can compare both ISAs.
+struct FrameReport : twin::MachinePass {
+  static char ID;
+  FrameReport() : MachinePass(ID) {}
+  StringRef getPassName() const override { return "Twin: report the frame"; }
+
+  bool runOnMachineFunction(MachineFunction &MF) override {
+    if (!twin::hasUniformCalls(MF))
+      return false;
+    const MachineFrameInfo &MFI = MF.getFrameInfo();
+    UniformObjects Uniform(MFI);
+    auto Offset = [&](int FI) { return FI < 0 ? 0 : MFI.getObjectOffset(FI); };
+    // x86 does not count the return address as part of the frame; its local area starts below it.
+    int64_t ReturnAddress = -MF.getSubtarget().getFrameLowering()->getOffsetOfLocalArea();
+    uint64_t Size = MFI.getStackSize() + ReturnAddress;
+    std::string Name = MF.getName().str();
+    twin::Host->frame(twin::Host->context, Name.c_str(), Size, Offset(Uniform.Locals), Offset(Uniform.Slots));
+    return false;
+  }
+};
+
+char FrameReport::ID;
+
+} // namespace
+
+MachineFunctionPass *twin::createPlacePass() { return new Place; }
+MachineFunctionPass *twin::createFrameReportPass() { return new FrameReport; }

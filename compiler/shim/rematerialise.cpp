@@ -1,0 +1,190 @@
+// Frame and global addresses and constants that the code generator shares across a uniform call are computed
+// again behind it, so that no register is live there. Runs on SSA form, before PHI elimination.
+#include "shim.h"
+
+#include "llvm/ADT/BitVector.h"
+#include "llvm/CodeGen/MachineFunction.h"
+#include "llvm/CodeGen/MachineInstr.h"
+#include "llvm/CodeGen/MachineRegisterInfo.h"
+#include "llvm/CodeGen/TargetInstrInfo.h"
+#include "llvm/CodeGen/TargetSubtargetInfo.h"
+
+using namespace llvm;
+
+namespace {
+
+struct Rematerialise : twin::MachinePass {
+  static char ID;
+  const TargetInstrInfo *TII;
+  MachineRegisterInfo *MRI;
+
+  Rematerialise() : MachinePass(ID) {}
+  StringRef getPassName() const override { return "Twin: rematerialise across uniform calls"; }
+
+  // Deep enough for address computations; a longer chain is not cheap any more.
+  static constexpr unsigned MaxDepth = 4;
+
+  // Whether `MI` can be cloned anywhere in the function: pure, and made of nothing but constants, the frame
+  // and values of the same kind. Flags must not be written: a clone may land between a compare and its branch.
+  bool isPure(const MachineInstr &MI, unsigned Depth = 0) const {
+    if (Depth > MaxDepth || MI.isPHI() || MI.isCall() || MI.hasUnmodeledSideEffects() || MI.mayStore() ||
+        MI.isInlineAsm() || MI.isTerminator() || MI.isNotDuplicable() || MI.getNumExplicitDefs() != 1)
+      return false;
+    if (MI.mayLoad() && !MI.isDereferenceableInvariantLoad())
+      return false;
+    for (const MachineOperand &Op : MI.operands()) {
+      if (!Op.isReg() || !Op.getReg())
+        continue;
+      if (Op.getReg().isPhysical()) {
+        bool Harmless = Op.isDef() ? TII->isReMaterializable(MI) : MRI->isConstantPhysReg(Op.getReg());
+        if (!Harmless && !TII->isIgnorableUse(Op))
+          return false;
+      } else if (Op.isUse()) {
+        const MachineInstr *Def = MRI->getUniqueVRegDef(Op.getReg());
+        if (!Def || !isPure(*Def, Depth + 1))
+          return false;
+      }
+    }
+    return true;
+  }
+
+  Register clone(MachineBasicBlock &MBB, MachineBasicBlock::iterator Where, const MachineInstr &MI) {
+    Register Old = MI.getOperand(0).getReg();
+    Register New = MRI->cloneVirtualRegister(Old);
+    bool TargetKnows = TII->isTriviallyReMaterializable(MI) && !MI.getOperand(0).getSubReg();
+    if (TargetKnows) {
+      TII->reMaterialize(MBB, Where, New, 0, MI);
+    } else {
+      SmallVector<std::pair<unsigned, Register>, 4> Operands;
+      for (unsigned I = 0; I < MI.getNumOperands(); ++I) {
+        const MachineOperand &Op = MI.getOperand(I);
+        if (Op.isReg() && Op.isUse() && Op.getReg().isVirtual())
+          Operands.push_back({I, clone(MBB, Where, *MRI->getUniqueVRegDef(Op.getReg()))});
+      }
+      MachineInstr &Copy = TII->duplicate(MBB, Where, MI);
+      Copy.getOperand(0).setReg(New);
+      for (auto [I, Reg] : Operands) {
+        Copy.getOperand(I).setReg(Reg);
+        Copy.getOperand(I).setIsKill(false);
+      }
+    }
+    return New;
+  }
+
+  bool runOnMachineFunction(MachineFunction &MF) override {
+    if (!twin::hasUniformCalls(MF))
+      return false;
+    TII = MF.getSubtarget().getInstrInfo();
+    MRI = &MF.getRegInfo();
+
+    unsigned Blocks = MF.getNumBlockIDs();
+    BitVector HasCall(Blocks);
+    for (MachineBasicBlock &MBB : MF)
+      for (MachineInstr &MI : MBB)
+        if (twin::isUniformCall(MI))
+          HasCall.set(MBB.getNumber());
+
+    SmallVector<MachineInstr *, 64> Candidates;
+    for (MachineBasicBlock &MBB : MF)
+      for (MachineInstr &MI : MBB)
+        if (MI.getNumOperands() && MI.getOperand(0).isReg() && MI.getOperand(0).isDef() &&
+            MI.getOperand(0).getReg().isVirtual() && !MI.getOperand(0).getSubReg() && isPure(MI))
+          Candidates.push_back(&MI);
+
+    bool Changed = false;
+    // Users first: cloning a user may leave its operands without uses behind the call.
+    for (MachineInstr *MI : reverse(Candidates))
+      Changed |= rematerialise(MF, *MI, HasCall);
+    return Changed;
+  }
+
+  bool rematerialise(MachineFunction &MF, MachineInstr &Def, const BitVector &HasCall) {
+    Register Reg = Def.getOperand(0).getReg();
+    MachineBasicBlock &Home = *Def.getParent();
+
+    // Blocks that can be entered with a call behind the definition.
+    BitVector Behind(MF.getNumBlockIDs());
+    BitVector Seen(MF.getNumBlockIDs());
+    SmallVector<MachineBasicBlock *, 16> Work;
+    bool CallInHome = false;
+    for (auto I = std::next(Def.getIterator()); I != Home.end(); ++I)
+      CallInHome |= twin::isUniformCall(*I);
+
+    SmallVector<MachineOperand *, 8> Uses;
+    bool Foreign = CallInHome;
+    for (MachineOperand &Op : MRI->use_nodbg_operands(Reg)) {
+      Uses.push_back(&Op);
+      Foreign |= Op.getParent()->getParent() != &Home || Op.getParent()->isPHI();
+    }
+    if (!Foreign || Uses.empty())
+      return false;
+
+    auto Visit = [&](MachineBasicBlock &From, bool Crossed) {
+      for (MachineBasicBlock *Next : From.successors()) {
+        unsigned N = Next->getNumber();
+        // The definition is renewed at home: what is behind it there starts afresh.
+        bool New = !Seen[N] || (Crossed && !Behind[N]);
+        if (!New)
+          continue;
+        Seen.set(N);
+        if (Crossed)
+          Behind.set(N);
+        if (Next != &Home)
+          Work.push_back(Next);
+      }
+    };
+    Visit(Home, CallInHome);
+    while (!Work.empty()) {
+      MachineBasicBlock *MBB = Work.pop_back_val();
+      Visit(*MBB, Behind[MBB->getNumber()] || HasCall[MBB->getNumber()]);
+    }
+
+    auto Crosses = [&](MachineBasicBlock &MBB, MachineBasicBlock::iterator Use) {
+      if (&MBB == &Home) {
+        for (auto I = std::next(Def.getIterator()); I != Use; ++I) {
+          if (I == Home.end())
+            break; // a PHI of this block uses it: handled at the end of the predecessor
+          if (twin::isUniformCall(*I))
+            return true;
+        }
+        return false;
+      }
+      if (Behind[MBB.getNumber()])
+        return true;
+      for (auto I = MBB.begin(); I != Use; ++I)
+        if (twin::isUniformCall(*I))
+          return true;
+      return false;
+    };
+
+    bool Changed = false;
+    for (MachineOperand *Op : Uses) {
+      MachineInstr &User = *Op->getParent();
+      MachineBasicBlock *MBB = User.getParent();
+      MachineBasicBlock::iterator Where = User.getIterator();
+      if (User.isPHI()) {
+        MBB = User.getOperand(Op->getOperandNo() + 1).getMBB();
+        Where = MBB->getFirstTerminator();
+      }
+      if (!Crosses(*MBB, Where))
+        continue;
+      Register New = clone(*MBB, Where, Def);
+      Op->setReg(New);
+      Op->setIsKill(false);
+      Changed = true;
+    }
+    if (Changed)
+      MRI->clearKillFlags(Reg);
+    if (MRI->use_nodbg_empty(Reg)) {
+      MRI->markUsesInDebugValueAsUndef(Reg);
+      Def.eraseFromParent();
+    }
+    return Changed;
+  }
+};
+
+char Rematerialise::ID;
+
+} // namespace
+
+MachineFunctionPass *twin::createRematerialisePass() { return new Rematerialise; }

@@ -1,0 +1,150 @@
+// Entry points for Rust: hooks the passes into the stock pipelines, and assembles.
+#include "shim.h"
+
+#include "llvm/CodeGen/MachineFunction.h"
+#include "llvm/CodeGen/MachineInstr.h"
+#include "llvm/CodeGen/Passes.h"
+#include "llvm/CodeGen/TargetPassConfig.h"
+#include "llvm-c/TargetMachine.h"
+#include "llvm/IR/Instructions.h"
+#include "llvm/MC/MCAsmBackend.h"
+#include "llvm/MC/MCAsmInfo.h"
+#include "llvm/MC/MCCodeEmitter.h"
+#include "llvm/MC/MCContext.h"
+#include "llvm/MC/MCInstrInfo.h"
+#include "llvm/MC/MCObjectFileInfo.h"
+#include "llvm/MC/MCObjectWriter.h"
+#include "llvm/MC/MCParser/MCAsmParser.h"
+#include "llvm/MC/MCParser/MCTargetAsmParser.h"
+#include "llvm/MC/MCRegisterInfo.h"
+#include "llvm/MC/MCStreamer.h"
+#include "llvm/MC/MCSubtargetInfo.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/SourceMgr.h"
+#include "llvm/Target/RegisterTargetPassConfigCallback.h"
+#include "llvm/Target/TargetMachine.h"
+
+#include <cstring>
+#include <memory>
+
+using namespace llvm;
+
+namespace twin {
+
+thread_local const TwinHost *Host = nullptr;
+
+void MachinePass::violation(const MachineFunction &MF, const std::string &What) const {
+  Host->violation(Host->context, ("function `" + MF.getName().str() + "`: " + What).c_str());
+}
+
+// Labels of call sites are called .Ltwin<function>_<site>; the name is the only thing that survives on a
+// MachineInstr through all of the code generator.
+bool isUniformCall(const MachineInstr &MI) {
+  MCSymbol *Label = MI.isCall() ? MI.getPostInstrSymbol() : nullptr;
+  return Label && Label->getName().starts_with(".Ltwin");
+}
+
+uint32_t siteOf(const MachineInstr &MI) {
+  uint32_t Site = 0;
+  MI.getPostInstrSymbol()->getName().rsplit('_').second.getAsInteger(10, Site);
+  return Site;
+}
+
+bool hasUniformCalls(const MachineFunction &MF) {
+  for (const MachineBasicBlock &MBB : MF)
+    for (const MachineInstr &MI : MBB)
+      if (isUniformCall(MI))
+        return true;
+  return false;
+}
+
+static void configure(TargetMachine &, legacy::PassManagerBase &, TargetPassConfig *Config) {
+  if (!Host)
+    return;
+  // Base registers for the frame would live across uniform calls; the place pass lays the frame out.
+  Config->disablePass(&LocalStackSlotAllocationID);
+  // Duplicated calls would have two return addresses under one label.
+  Config->disablePass(&EarlyTailDuplicateLegacyID);
+  Config->disablePass(&TailDuplicateLegacyID);
+  Config->insertPass(&FinalizeISelID, createLabelPass());
+  Config->insertPass(&DetectDeadLanesID, createRematerialisePass());
+  Config->insertPass(&ShrinkWrapID, createPlacePass());
+  Config->insertPass(&PrologEpilogCodeInserterID, createFrameReportPass());
+  Config->insertPass(&FEntryInserterID, createOrderPass());
+}
+
+} // namespace twin
+
+/// Hooks the passes into every code generator of this process. Call once.
+extern "C" void twin_install_passes() {
+  static RegisterTargetPassConfigCallback Callback{twin::configure};
+}
+
+/// One section for each function and datum, so that the linker can place them one by one.
+extern "C" void twin_configure_target(LLVMTargetMachineRef machine) {
+  TargetOptions &Options = reinterpret_cast<TargetMachine *>(machine)->Options;
+  Options.FunctionSections = Options.DataSections = true;
+  Options.UseInitArray = true;
+}
+
+/// Splits the block of `instruction` before it and returns the new second half (the C interface cannot).
+extern "C" LLVMBasicBlockRef twin_split_before(LLVMValueRef instruction) {
+  Instruction *I = unwrap<Instruction>(instruction);
+  return wrap(I->getParent()->splitBasicBlock(I));
+}
+
+/// Makes `host` (or null: no Twin passes) the host of the code generator on the calling thread.
+extern "C" void twin_set_host(const TwinHost *host) { twin::Host = host; }
+
+/// Assembles `text` for `triple`. On success the object is in `*object` (free with `free`) and 0 is
+/// returned, else `*object` holds the diagnostics.
+extern "C" int twin_assemble(const char *triple, const char *cpu, const char *features, const char *text,
+                             uint64_t length, char **object, uint64_t *size) {
+  auto Give = [&](StringRef Bytes, int Status) {
+    *object = static_cast<char *>(malloc(Bytes.size() + 1));
+    memcpy(*object, Bytes.data(), Bytes.size());
+    *size = Bytes.size();
+    return Status;
+  };
+  Triple TT(triple);
+  std::string Error;
+  const Target *T = TargetRegistry::lookupTarget(TT, Error);
+  if (!T)
+    return Give(Error, 1);
+
+  std::string Diagnostics;
+  SourceMgr Sources;
+  Sources.setDiagHandler(
+      [](const SMDiagnostic &D, void *Out) {
+        if (D.getKind() != SourceMgr::DK_Error)
+          return;
+        auto *Text = static_cast<std::string *>(Out);
+        *Text += D.getMessage().str() + ": " + D.getLineContents().str() + "\n";
+      },
+      &Diagnostics);
+  Sources.AddNewSourceBuffer(MemoryBuffer::getMemBufferCopy(StringRef(text, length), "twin"), SMLoc());
+
+  MCTargetOptions Options;
+  std::unique_ptr<MCRegisterInfo> Registers(T->createMCRegInfo(TT));
+  std::unique_ptr<MCAsmInfo> Info(T->createMCAsmInfo(*Registers, TT, Options));
+  std::unique_ptr<MCSubtargetInfo> Subtarget(T->createMCSubtargetInfo(TT, cpu, features));
+  std::unique_ptr<MCInstrInfo> Instructions(T->createMCInstrInfo());
+  MCContext Context(TT, Info.get(), Registers.get(), Subtarget.get(), &Sources, &Options);
+  std::unique_ptr<MCObjectFileInfo> Sections(T->createMCObjectFileInfo(Context, /*PIC=*/false));
+  Context.setObjectFileInfo(Sections.get());
+
+  SmallVector<char, 0> Bytes;
+  raw_svector_ostream Out(Bytes);
+  std::unique_ptr<MCAsmBackend> Backend(T->createMCAsmBackend(*Subtarget, *Registers, Options));
+  std::unique_ptr<MCObjectWriter> Writer = Backend->createObjectWriter(Out);
+  std::unique_ptr<MCCodeEmitter> Emitter(T->createMCCodeEmitter(*Instructions, Context));
+  std::unique_ptr<MCStreamer> Streamer(T->createMCObjectStreamer(
+      TT, Context, std::move(Backend), std::move(Writer), std::move(Emitter), *Subtarget));
+  std::unique_ptr<MCAsmParser> Parser(createMCAsmParser(Sources, Context, *Streamer, *Info));
+  std::unique_ptr<MCTargetAsmParser> TargetParser(
+      T->createMCAsmParser(*Subtarget, *Parser, *Instructions, Options));
+  Parser->setTargetParser(*TargetParser);
+  if (Parser->Run(/*NoInitialTextSection=*/false) || !Diagnostics.empty())
+    return Give(Diagnostics, 1);
+  return Give(StringRef(Bytes.data(), Bytes.size()), 0);
+}

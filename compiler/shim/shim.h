@@ -1,0 +1,60 @@
+// The machine-level half of twin-cc: passes that are inserted into LLVM's stock code generators.
+// Everything that both ISAs must agree on is decided by the Rust side, through `TwinHost`.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "llvm/CodeGen/MachineFunctionPass.h"
+#include "llvm/CodeGen/TargetRegisterInfo.h"
+
+extern "C" {
+/// What one code generator asks the host (Rust) while it runs. A negative result means that the host has
+/// given up; code generation then goes on undisturbed and its output is thrown away.
+struct TwinHost {
+  void *context;
+  /// Bytes that this ISA wants below the uniform part of the frame -> bytes that both will reserve.
+  int64_t (*private_bytes)(void *context, const char *function, uint64_t wanted);
+  /// Reports the finished frame: size from CFA to SP, CFA offsets of locals and slots (0: absent).
+  void (*frame)(void *context, const char *function, uint64_t size, int64_t locals, int64_t slots);
+  /// Call sites in block order, blocks separated by UINT32_MAX -> the order for both ISAs, in `order`
+  /// (room for `calls` entries).
+  int64_t (*block_order)(void *context, const char *function, const uint32_t *sites, uint64_t length,
+                         uint32_t *order, uint64_t calls);
+  /// Reports a violated invariant.
+  void (*violation)(void *context, const char *message);
+};
+}
+
+namespace twin {
+
+/// Names of the allocas that the IR passes leave behind (compiler/src/frame.rs).
+constexpr const char *LocalsName = "twin.locals";
+constexpr const char *SlotsName = "twin.slots";
+
+/// The host of the code generator that runs on this thread.
+extern thread_local const TwinHost *Host;
+
+/// Common part of all machine passes of Twin.
+class MachinePass : public llvm::MachineFunctionPass {
+public:
+  using MachineFunctionPass::MachineFunctionPass;
+
+protected:
+  void violation(const llvm::MachineFunction &MF, const std::string &What) const;
+};
+
+/// Whether `MI` is a uniform call, and then the number of its site within the function.
+bool isUniformCall(const llvm::MachineInstr &MI);
+uint32_t siteOf(const llvm::MachineInstr &MI);
+bool hasUniformCalls(const llvm::MachineFunction &MF);
+
+// One pass a file, in the order in which they run.
+llvm::MachineFunctionPass *createLabelPass();
+llvm::MachineFunctionPass *createRematerialisePass();
+llvm::MachineFunctionPass *createPlacePass();
+llvm::MachineFunctionPass *createFrameReportPass();
+llvm::MachineFunctionPass *createOrderPass();
+
+} // namespace twin

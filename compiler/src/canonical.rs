@@ -1,0 +1,126 @@
+//! First pass: refuses what cannot be uniform and removes what belongs to one ISA only.
+
+use crate::error::Unsupported;
+use crate::ir::{FUNCTION_INDEX, Module, Value};
+use inkwell::llvm_sys::{LLVMLinkage, LLVMOpcode};
+
+/// Function attributes that would make one ISA's code generator act differently, or ask for what has no
+/// uniform form (stack protectors read an ISA-private canary; dynamic stack alignment moves the frame).
+const DROPPED: [&str; 9] = [
+    "target-cpu",
+    "target-features",
+    "tune-cpu",
+    "min-legal-vector-width",
+    "stack-protector-buffer-size",
+    "probe-stack",
+    "stackrealign",
+    "frame-pointer",
+    "stack-probe-size",
+];
+
+/// Checks and canonicalises `module`.
+pub fn run(module: Module) -> Result<(), Unsupported> {
+    let asm = module.inline_asm();
+    if !asm.trim().is_empty() {
+        let first = asm.trim().lines().next().unwrap_or_default().to_owned();
+        return Err(Unsupported::module(format!("file-scope assembly is not supported: `{first}`")));
+    }
+    if module.has_ifuncs() {
+        return Err(Unsupported::module("GNU indirect functions (ifunc) are not supported"));
+    }
+    for function in module.functions() {
+        for name in DROPPED {
+            function.remove_string_attribute(name);
+        }
+        for name in ["optnone", "ssp", "sspstrong", "sspreq"] {
+            function.remove_attribute(FUNCTION_INDEX, name);
+        }
+        if function.is_declaration() {
+            let name = function.name();
+            if name.starts_with("llvm.x86.") && function.has_uses() && name != "llvm.x86.sse2.pause" {
+                let user = function.users()[0];
+                return Err(Unsupported::at(user, format!("target intrinsic `{name}` is not supported")));
+            }
+            continue;
+        }
+        function.add_attribute(FUNCTION_INDEX, module.string_attribute("frame-pointer", "all"));
+        function.keep_address();
+        if function.linkage() == LLVMLinkage::LLVMPrivateLinkage {
+            function.set_linkage(LLVMLinkage::LLVMInternalLinkage);
+        }
+        for instruction in function.instructions() {
+            check(module, instruction)?;
+        }
+    }
+    for (index, global) in module.globals().into_iter().enumerate() {
+        canonical_global(module, global, index);
+    }
+    Ok(())
+}
+
+/// Every datum gets a symbol, an explicit alignment, and a section of its own.
+fn canonical_global(module: Module, global: Value, index: usize) {
+    if global.name().starts_with("llvm.") {
+        return;
+    }
+    if global.name().is_empty() {
+        global.set_name(&format!(".twin.{index}"));
+    }
+    if global.linkage() == LLVMLinkage::LLVMPrivateLinkage {
+        global.set_linkage(LLVMLinkage::LLVMInternalLinkage);
+    }
+    if !global.is_declaration() {
+        global.keep_address();
+        if global.alignment() == 0 {
+            global.set_alignment(module.abi_align(global.value_type()));
+        }
+    }
+}
+
+fn check(module: Module, instruction: Value) -> Result<(), Unsupported> {
+    match instruction.opcode() {
+        LLVMOpcode::LLVMCall if instruction.callee().is_inline_asm() => inline_asm(module, instruction),
+        LLVMOpcode::LLVMCall if instruction.called_intrinsic().as_deref() == Some("llvm.x86.sse2.pause") => {
+            instruction.erase();
+            Ok(())
+        }
+        LLVMOpcode::LLVMCallBr => Err(Unsupported::at(instruction, "`asm goto` is not supported")),
+        LLVMOpcode::LLVMInvoke | LLVMOpcode::LLVMLandingPad => {
+            Err(Unsupported::at(instruction, "exceptions are not supported"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Empty assembly is a barrier and stays one; a few idioms have a portable form; the rest is refused.
+fn inline_asm(module: Module, call: Value) -> Result<(), Unsupported> {
+    let (template, constraints) = call.callee().asm_text();
+    let code = template.split(['\n', ';']).map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#'));
+    let code: Vec<&str> = code.collect();
+    let builder = module.before(call).located_like(call);
+    match code.as_slice() {
+        [] if call.arguments().is_empty() && call.ty().is_void() => {
+            builder.compiler_fence();
+            call.erase();
+        }
+        [] => {
+            let kept: Vec<&str> = constraints
+                .split(',')
+                .filter(|c| !matches!(*c, "~{dirflag}" | "~{fpsr}" | "~{flags}" | "~{cc}"))
+                .collect();
+            let barrier = builder.inline_asm(call.call_type(), "", &kept.join(","));
+            let copy = builder.call(call.call_type(), barrier, &call.arguments(), 0);
+            call.replace_with(copy);
+            call.erase();
+        }
+        ["pause"] | ["rep", "nop"] | ["nop"] => call.erase(),
+        ["mfence"] | ["lock", "addl $$0,0(%rsp)"] | ["sfence"] | ["lfence"] => {
+            builder.fence();
+            call.erase();
+        }
+        [first, ..] => {
+            return Err(Unsupported::at(call, format!("inline assembly is not supported: `{first}`")));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,218 @@
+//! Where the two code generators meet: whoever comes first to a function waits for the other, and both get the same
+//! answer.
+
+use crate::isa;
+use anyhow::{Result, bail};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Condvar, Mutex, MutexGuard};
+
+/// Blocks of a function as lists of call sites.
+type Blocks = Vec<Vec<u32>>;
+
+#[derive(Default)]
+struct State {
+    private: HashMap<String, [Option<u64>; 2]>,
+    blocks: HashMap<String, [Option<Blocks>; 2]>,
+    frames: BTreeMap<String, [Option<Frame>; 2]>,
+    violations: Vec<String>,
+    left: [bool; 2],
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Frame {
+    size: u64,
+    locals: i64,
+    slots: i64,
+}
+
+/// The common ground of two code generators.
+#[derive(Default)]
+pub struct Meeting {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+/// One code generator's view of the meeting.
+pub struct Side<'a> {
+    meeting: &'a Meeting,
+    index: usize,
+}
+
+impl Meeting {
+    /// The view of code generator `index`: 0 is home.
+    pub fn side(&self, index: usize) -> Side<'_> {
+        Side { meeting: self, index }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Whether both sides came out with the same frames and no pass found anything wrong.
+    ///
+    /// # Errors
+    /// The first violation.
+    pub fn check(&self) -> Result<()> {
+        let state = self.lock();
+        if let Some(violation) = state.violations.first() {
+            let more = state.violations.len() - 1;
+            let note = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+            bail!("internal error: {violation}{note}");
+        }
+        for (function, frames) in &state.frames {
+            let [home, visitor] = frames;
+            if home != visitor {
+                bail!(
+                    "internal error: function `{function}`: frames differ: {} {home:?}, {} {visitor:?}",
+                    isa::HOME.name(),
+                    isa::VISITOR.name()
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Side<'_> {
+    /// Waits until both sides have given their `mine` for `function`.
+    fn exchange<T: Clone>(
+        &self,
+        function: &str,
+        mine: T,
+        table: impl Fn(&mut State) -> &mut HashMap<String, [Option<T>; 2]>,
+    ) -> Option<[T; 2]> {
+        let mut state = self.meeting.lock();
+        table(&mut state).entry(function.to_owned()).or_insert([None, None])[self.index] = Some(mine);
+        self.meeting.changed.notify_all();
+        loop {
+            if let [Some(home), Some(visitor)] = &table(&mut state)[function] {
+                return Some([home.clone(), visitor.clone()]);
+            }
+            if state.left[1 - self.index] {
+                let other = isa::both()[1 - self.index].name();
+                state.violations.push(format!("function `{function}`: {other} has no uniform calls in it"));
+                return None;
+            }
+            state = self.meeting.changed.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner());
+        }
+    }
+
+    /// Bytes that both sides reserve below the uniform part of the frame.
+    pub fn private_bytes(&self, function: &str, wanted: u64) -> Option<u64> {
+        let wanted = self.exchange(function, wanted, |s| &mut s.private)?;
+        Some(wanted[0].max(wanted[1]))
+    }
+
+    /// Reports a finished frame.
+    pub fn frame(&self, function: &str, size: u64, locals: i64, slots: i64) {
+        let frame = Frame { size, locals, slots };
+        self.meeting.lock().frames.entry(function.to_owned()).or_default()[self.index] = Some(frame);
+    }
+
+    /// The order of call sites for both sides.
+    pub fn block_order(&self, function: &str, blocks: Blocks) -> Option<Vec<u32>> {
+        let [home, visitor] = self.exchange(function, blocks, |s| &mut s.blocks)?;
+        match agree(&home, &visitor) {
+            Ok(order) => Some(order),
+            Err(why) => {
+                self.violation(format!("function `{function}`: {why}"));
+                None
+            }
+        }
+    }
+
+    /// Reports a violated invariant.
+    pub fn violation(&self, message: String) {
+        let name = isa::both()[self.index].name();
+        self.meeting.lock().violations.push(format!("{name}: {message}"));
+    }
+
+    /// This side is done, so that the other one does not wait for it.
+    pub fn leave(&self) {
+        self.meeting.lock().left[self.index] = true;
+        self.meeting.changed.notify_all();
+    }
+}
+
+/// An order of the call sites in which every block of either side is contiguous. Follows the home side, whose
+/// speed is paid for by the padding.
+fn agree(home: &Blocks, visitor: &Blocks) -> Result<Vec<u32>, String> {
+    let position: HashMap<u32, usize> = home.iter().flatten().enumerate().map(|(i, s)| (*s, i)).collect();
+    let mut sites: Vec<u32> = home.iter().flatten().copied().collect();
+    let mut others: Vec<u32> = visitor.iter().flatten().copied().collect();
+    let order = sites.clone();
+    sites.sort_unstable();
+    others.sort_unstable();
+    if sites != others {
+        let odd = sites.iter().find(|s| !others.contains(s)).or_else(|| others.iter().find(|s| !sites.contains(s)));
+        return Err(format!("call site {odd:?} is not exactly once on both ISAs: {sites:?} and {others:?}"));
+    }
+    // Sites that share a block on either side belong together.
+    let mut group: HashMap<u32, u32> = sites.iter().map(|s| (*s, *s)).collect();
+    fn root(group: &HashMap<u32, u32>, mut site: u32) -> u32 {
+        while group[&site] != site {
+            site = group[&site];
+        }
+        site
+    }
+    let mut before: HashMap<u32, Vec<u32>> = HashMap::new();
+    for block in home.iter().chain(visitor) {
+        for pair in block.windows(2) {
+            let (a, b) = (root(&group, pair[0]), root(&group, pair[1]));
+            group.insert(a, b);
+            before.entry(pair[1]).or_default().push(pair[0]);
+        }
+    }
+    let mut members: HashMap<u32, Vec<u32>> = HashMap::new();
+    let mut groups: Vec<u32> = Vec::new();
+    let entries = [home, visitor].map(|blocks| blocks.first().and_then(|b| b.first()).copied());
+    for site in entries.into_iter().flatten().chain(order.iter().copied()) {
+        let of = root(&group, site);
+        if !groups.contains(&of) {
+            groups.push(of);
+        }
+    }
+    for site in order {
+        members.entry(root(&group, site)).or_default().push(site);
+    }
+    let mut result = Vec::new();
+    for of in groups {
+        let mut rest = members.remove(&of).unwrap_or_default();
+        rest.sort_by_key(|s| position[s]);
+        while !rest.is_empty() {
+            let ready = rest.iter().position(|s| {
+                before.get(s).is_none_or(|earlier| !earlier.iter().any(|e| rest.contains(e)))
+            });
+            let Some(ready) = ready else {
+                return Err(format!("call sites {rest:?} come in opposite orders"));
+            };
+            result.push(rest.remove(ready));
+        }
+    }
+    Ok(result)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::agree;
+
+    #[test]
+    fn blocks_of_both_sides_stay_contiguous() {
+        let home = vec![vec![0], vec![1, 3], vec![2]];
+        let visitor = vec![vec![0], vec![2], vec![3], vec![1]];
+        assert_eq!(agree(&home, &visitor), Ok(vec![0, 1, 3, 2]));
+    }
+
+    #[test]
+    fn the_entry_block_of_either_side_comes_first() {
+        let home = vec![vec![], vec![1], vec![0]];
+        let visitor = vec![vec![0], vec![1]];
+        assert_eq!(agree(&home, &visitor), Ok(vec![0, 1]));
+    }
+
+    #[test]
+    fn a_site_on_one_side_only_is_an_error() {
+        assert!(agree(&vec![vec![0, 1]], &vec![vec![0]]).is_err());
+        assert!(agree(&vec![vec![0, 1]], &vec![vec![1, 0]]).is_err());
+    }
+}

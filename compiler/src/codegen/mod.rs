@@ -1,0 +1,108 @@
+//! Machine code for both ISAs at once: two stock LLVM code generators run side by side, and the machine passes of the
+//! shim make them agree wherever the frame or the order of call sites is concerned.
+
+mod agree;
+mod shim;
+
+pub use shim::assemble;
+
+use crate::isa::{self, Isa};
+use agree::{Meeting, Side};
+use anyhow::{Result, anyhow};
+use inkwell::OptimizationLevel;
+use inkwell::context::Context;
+use inkwell::memory_buffer::MemoryBuffer;
+use inkwell::targets::{CodeModel, FileType, InitializationConfig, RelocMode, Target, TargetMachine, TargetTriple};
+use std::ffi::CString;
+use std::sync::Once;
+
+/// Options of LLVM's code generators. Loop strength reduction, constant hoisting and the merging of globals
+/// would each decide anew, once an ISA, what lives across calls or where data lie. The shorter branch range
+/// leaves room for the padding that is inserted later.
+const OPTIONS: [&str; 9] = [
+    "twin-cc",
+    "-disable-lsr",
+    "-disable-constant-hoisting",
+    "-aarch64-enable-global-merge=false",
+    "-aarch64-enable-promote-const=false",
+    "-aarch64-enable-compress-jump-tables=false",
+    "-aarch64-tbz-offset-bits=12",
+    "-tail-dup-placement=false",
+    "-enable-machine-outliner=never",
+];
+
+/// Prepares LLVM; may be called any number of times.
+pub fn initialise() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        Target::initialize_x86(&InitializationConfig::default());
+        Target::initialize_aarch64(&InitializationConfig::default());
+        let options: Vec<CString> = OPTIONS.iter().map(|o| CString::new(*o).expect("no NUL")).collect();
+        let pointers: Vec<_> = options.iter().map(|o| o.as_ptr()).collect();
+        // SAFETY: the strings live through the call; LLVM copies what it keeps.
+        unsafe {
+            inkwell::llvm_sys::support::LLVMParseCommandLineOptions(
+                pointers.len() as i32,
+                pointers.as_ptr(),
+                std::ptr::null(),
+            );
+        }
+        shim::install_passes();
+    });
+}
+
+/// A code generator for `isa`.
+///
+/// # Errors
+/// If LLVM was built without the target.
+pub fn target_machine(isa: &dyn Isa) -> Result<TargetMachine> {
+    let triple = TargetTriple::create(isa.triple());
+    let target = Target::from_triple(&triple).map_err(|e| anyhow!("{e}"))?;
+    let machine = target
+        .create_target_machine(
+            &triple,
+            isa.cpu(),
+            isa.features(),
+            OptimizationLevel::Default,
+            RelocMode::Static,
+            CodeModel::Small,
+        )
+        .ok_or_else(|| anyhow!("LLVM cannot generate code for {}", isa.name()))?;
+    shim::configure_target(&machine);
+    Ok(machine)
+}
+
+/// Compiles `bitcode` to assembly for both ISAs, home first.
+///
+/// # Errors
+/// A violated invariant of the machine passes, with function, call site and instruction.
+pub fn generate(bitcode: &[u8]) -> Result<[String; 2]> {
+    let meeting = Meeting::default();
+    let (home, visitor) = std::thread::scope(|scope| {
+        let visitor = scope.spawn(|| generate_one(bitcode, isa::VISITOR, meeting.side(1)));
+        let home = generate_one(bitcode, isa::HOME, meeting.side(0));
+        let visitor = visitor.join().unwrap_or_else(|_| Err(anyhow!("code generator panicked")));
+        (home, visitor)
+    });
+    let texts = [home?, visitor?];
+    meeting.check()?;
+    Ok(texts)
+}
+
+fn generate_one(bitcode: &[u8], isa: &dyn Isa, side: Side) -> Result<String> {
+    let work = || -> Result<String> {
+        let context = Context::create();
+        let buffer = MemoryBuffer::create_from_memory_range_copy(bitcode, "twin");
+        let module = inkwell::module::Module::parse_bitcode_from_buffer(&buffer, &context)
+            .map_err(|e| anyhow!("cannot read own bitcode: {e}"))?;
+        let machine = target_machine(isa)?;
+        module.set_triple(&machine.get_triple());
+        module.set_data_layout(&machine.get_target_data().get_data_layout());
+        let text = shim::with_host(&side, || machine.write_to_memory_buffer(&module, FileType::Assembly))
+            .map_err(|e| anyhow!("{}: {e}", isa.name()))?;
+        Ok(String::from_utf8_lossy(text.as_slice()).trim_end_matches('\0').to_owned())
+    };
+    let result = work();
+    side.leave();
+    result
+}

@@ -1,0 +1,143 @@
+//! The Rust side of the C++ shim (compiler/shim/shim.h).
+
+use super::agree::Side;
+use anyhow::{Result, bail};
+use inkwell::targets::TargetMachine;
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+
+/// Separates blocks in the list of call sites.
+const BLOCK_END: u32 = u32::MAX;
+
+#[repr(C)]
+struct TwinHost {
+    context: *const c_void,
+    private_bytes: extern "C" fn(*const c_void, *const c_char, u64) -> i64,
+    frame: extern "C" fn(*const c_void, *const c_char, u64, i64, i64),
+    block_order: extern "C" fn(*const c_void, *const c_char, *const u32, u64, *mut u32, u64) -> i64,
+    violation: extern "C" fn(*const c_void, *const c_char),
+}
+
+unsafe extern "C" {
+    fn twin_install_passes();
+    fn twin_configure_target(machine: inkwell::llvm_sys::target_machine::LLVMTargetMachineRef);
+    fn twin_set_host(host: *const TwinHost);
+    fn twin_assemble(
+        triple: *const c_char,
+        cpu: *const c_char,
+        features: *const c_char,
+        text: *const c_char,
+        length: u64,
+        object: *mut *mut c_char,
+        size: *mut u64,
+    ) -> c_int;
+}
+
+/// Hooks the machine passes into LLVM. Once a process.
+pub fn install_passes() {
+    // SAFETY: called once, before any code generator exists.
+    unsafe { twin_install_passes() }
+}
+
+/// Sets the options that the C interface of LLVM lacks.
+pub fn configure_target(machine: &TargetMachine) {
+    // SAFETY: the machine lives through the call.
+    unsafe { twin_configure_target(machine.as_mut_ptr()) }
+}
+
+/// Runs `work` with the machine passes active on this thread and `side` as their host.
+pub fn with_host<T>(side: &Side, work: impl FnOnce() -> T) -> T {
+    let host = TwinHost {
+        context: (side as *const Side).cast(),
+        private_bytes,
+        frame,
+        block_order,
+        violation,
+    };
+    // SAFETY: the host outlives `work`, after which it is taken back.
+    unsafe {
+        twin_set_host(&host);
+        let result = work();
+        twin_set_host(std::ptr::null());
+        result
+    }
+}
+
+/// # Safety
+/// `context` is the `Side` of [`with_host`], `name` a C string.
+unsafe fn arguments<'a>(context: *const c_void, name: *const c_char) -> (&'a Side<'a>, String) {
+    // SAFETY: see above.
+    unsafe { (&*context.cast(), CStr::from_ptr(name).to_string_lossy().into_owned()) }
+}
+
+extern "C" fn private_bytes(context: *const c_void, function: *const c_char, wanted: u64) -> i64 {
+    // SAFETY: the shim passes what it was given.
+    let (side, function) = unsafe { arguments(context, function) };
+    side.private_bytes(&function, wanted).map_or(-1, |bytes| bytes as i64)
+}
+
+extern "C" fn frame(context: *const c_void, function: *const c_char, size: u64, locals: i64, slots: i64) {
+    // SAFETY: the shim passes what it was given.
+    let (side, function) = unsafe { arguments(context, function) };
+    side.frame(&function, size, locals, slots);
+}
+
+extern "C" fn block_order(
+    context: *const c_void,
+    function: *const c_char,
+    sites: *const u32,
+    length: u64,
+    order: *mut u32,
+    calls: u64,
+) -> i64 {
+    // SAFETY: the shim passes what it was given, and arrays of the lengths that it names.
+    let (side, function, sites, order) = unsafe {
+        let (side, function) = arguments(context, function);
+        let sites = std::slice::from_raw_parts(sites, length as usize);
+        (side, function, sites, std::slice::from_raw_parts_mut(order, calls as usize))
+    };
+    let blocks: Vec<Vec<u32>> = sites.split(|s| *s == BLOCK_END).map(<[u32]>::to_vec).collect();
+    match side.block_order(&function, blocks) {
+        Some(agreed) if agreed.len() == order.len() => {
+            order.copy_from_slice(&agreed);
+            0
+        }
+        _ => -1,
+    }
+}
+
+extern "C" fn violation(context: *const c_void, message: *const c_char) {
+    // SAFETY: the shim passes what it was given.
+    let (side, message) = unsafe { arguments(context, message) };
+    side.violation(message);
+}
+
+/// Assembles `text`.
+///
+/// # Errors
+/// The assembler's diagnostics.
+pub fn assemble(isa: &dyn crate::isa::Isa, text: &str) -> Result<Vec<u8>> {
+    let triple = CString::new(isa.triple())?;
+    let cpu = CString::new(isa.cpu())?;
+    let features = CString::new(isa.features())?;
+    let mut object = std::ptr::null_mut();
+    let mut size = 0;
+    // SAFETY: all strings live through the call; the result is copied and freed with the allocator it came from.
+    let (status, bytes) = unsafe {
+        let status = twin_assemble(
+            triple.as_ptr(),
+            cpu.as_ptr(),
+            features.as_ptr(),
+            text.as_ptr().cast(),
+            text.len() as u64,
+            &mut object,
+            &mut size,
+        );
+        let bytes = std::slice::from_raw_parts(object.cast::<u8>(), size as usize).to_vec();
+        libc::free(object.cast());
+        (status, bytes)
+    };
+    if status != 0 {
+        bail!("internal error: {} assembler: {}", isa.name(), String::from_utf8_lossy(&bytes).trim());
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,231 @@
+//! Which functions and calls are native, which are uniform (DESIGN.md 3), and marks them with their calling
+//! conventions.
+
+use crate::ir::{Module, PRESERVE_NONE, Value};
+use crate::loops::has_loop;
+use inkwell::llvm_sys::LLVMLinkage;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::LazyLock;
+
+/// How a module is compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Functions are uniform unless they are on the list of native functions.
+    Uniform,
+    /// Every function is native.
+    Leaf,
+}
+
+static NATIVE_FUNCTIONS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+    include_str!("../native-functions.txt")
+        .lines()
+        .map(|line| line.split('#').next().unwrap_or_default().trim())
+        .filter(|line| !line.is_empty())
+        .collect()
+});
+
+/// Called by the polls that twin-cc inserts.
+pub const POLL_SLOW: &str = "__twin_poll_slow";
+
+/// Whether a function called `name` with external linkage has the native convention.
+pub fn is_native_name(name: &str) -> bool {
+    (name.starts_with("__twin_") && name != POLL_SLOW) || NATIVE_FUNCTIONS.contains(name)
+}
+
+/// The conventions of all functions of a module.
+pub struct Conventions {
+    native: HashSet<Value>,
+    /// Functions during which no hop can happen: calls of them need no uniform frame.
+    quiet: HashSet<Value>,
+}
+
+impl Conventions {
+    /// Classifies every function of `module`.
+    pub fn classify(module: Module, mode: Mode) -> Conventions {
+        let mut native = HashSet::new();
+        for function in module.functions() {
+            let name = function.name();
+            let by_name = !function.is_local() && is_native_name(&name);
+            let leaf = mode == Mode::Leaf && !name.starts_with("llvm.") && name != POLL_SLOW;
+            if by_name || leaf {
+                native.insert(function);
+            }
+        }
+        let mut conventions = Conventions { native, quiet: HashSet::new() };
+        conventions.find_quiet(module);
+        for &function in &conventions.quiet {
+            // Nobody outside the module relies on a local function's convention.
+            if function.is_local() && !address_taken(function) && !function.value_type().is_variadic() {
+                conventions.native.insert(function);
+            }
+        }
+        conventions
+    }
+
+    /// A function is quiet if it has no loop (so that no poll is needed) and calls quiet and native functions only.
+    fn find_quiet(&mut self, module: Module) {
+        let definitions = module.definitions();
+        let mut candidates: HashSet<Value> = definitions
+            .iter()
+            .copied()
+            .filter(|f| !f.is_interposable() && !has_loop(*f))
+            .collect();
+        loop {
+            let loud: Vec<Value> = candidates
+                .iter()
+                .copied()
+                .filter(|&f| {
+                    f.instructions().into_iter().filter(|i| i.is_call() && !is_free(*i)).any(|call| {
+                        call.called_function().is_none_or(|g| {
+                            g == f || !(self.native.contains(&g) || candidates.contains(&g))
+                        })
+                    })
+                })
+                .collect();
+            if loud.is_empty() {
+                break;
+            }
+            for function in loud {
+                candidates.remove(&function);
+            }
+        }
+        // Mutual recursion among quiet functions could go on for ever without a poll.
+        self.quiet = acyclic(candidates);
+    }
+
+    /// Whether `function` has the native convention.
+    pub fn is_native(&self, function: Value) -> bool {
+        self.native.contains(&function)
+    }
+
+    /// Whether `function` cannot reach a migration point.
+    pub fn is_quiet(&self, function: Value) -> bool {
+        self.quiet.contains(&function) || self.native.contains(&function)
+    }
+
+    /// Notes that `new` has taken the place of `old`.
+    pub fn renamed(&mut self, old: Value, new: Value) {
+        for set in [&mut self.native, &mut self.quiet] {
+            if set.remove(&old) {
+                set.insert(new);
+            }
+        }
+    }
+
+    /// Whether `call` passes its arguments by the uniform convention.
+    pub fn is_uniform_convention(&self, call: Value) -> bool {
+        !is_free(call) && call.called_function().is_none_or(|f| !self.native.contains(&f))
+    }
+
+    /// Whether a hop can happen during `call`.
+    pub fn is_uniform_call(&self, call: Value) -> bool {
+        self.is_uniform_convention(call)
+            && !call.is_musttail()
+            && call.called_function().is_none_or(|f| !self.quiet.contains(&f))
+    }
+
+    /// Native functions whose address is taken get a uniform wrapper: a function pointer is always uniform.
+    pub fn wrap_natives(&mut self, module: Module, mode: Mode) {
+        if mode == Mode::Leaf {
+            return;
+        }
+        for function in module.functions() {
+            if !self.is_native(function) || !address_taken(function) || function.is_local() {
+                continue;
+            }
+            let calls: Vec<Value> =
+                function.users().into_iter().filter(|u| u.is_call() && u.callee() == function).collect();
+            let ty = function.value_type();
+            let wrapper = module.function(&format!("twin.uniform.{}", function.name()), ty);
+            function.replace_with(wrapper);
+            for call in calls {
+                let callee = call.operands().len() - 1;
+                call.set_operand(callee, function);
+            }
+            let block = wrapper.append_block(module, "");
+            let builder = module.at_end(block);
+            let result = builder.call(ty, function, &wrapper.params(), 0);
+            builder.ret((!ty.ret().is_void()).then_some(result));
+            wrapper.set_linkage(LLVMLinkage::LLVMLinkOnceODRLinkage);
+            wrapper.add_attribute(crate::ir::FUNCTION_INDEX, module.string_attribute("frame-pointer", "all"));
+            self.quiet.insert(wrapper);
+        }
+    }
+
+    /// Writes the conventions into the IR.
+    pub fn apply(&self, module: Module) {
+        for function in module.functions() {
+            if !function.name().starts_with("llvm.") && !self.is_native(function) {
+                function.set_convention(PRESERVE_NONE);
+            }
+        }
+        for function in module.definitions() {
+            for call in function.instructions().into_iter().filter(|i| i.is_call()) {
+                if self.is_uniform_convention(call) {
+                    call.set_call_convention(PRESERVE_NONE);
+                }
+            }
+        }
+    }
+
+    /// Names for the layout record: defined native, defined uniform, called native, called uniform.
+    pub fn symbols(&self, module: Module) -> [Vec<String>; 4] {
+        let mut sets: [BTreeSet<String>; 4] = Default::default();
+        for function in module.functions() {
+            let name = function.name();
+            if name.starts_with("llvm.") || function.is_local() {
+                continue;
+            }
+            let column = if self.is_native(function) { 0 } else { 1 };
+            if !function.is_declaration() {
+                sets[column].insert(name);
+            } else if function.has_uses() {
+                sets[column + 2].insert(name);
+            }
+        }
+        for alias in module.aliases() {
+            if let Some(function) = alias.aliasee().and_then(Value::as_function) {
+                sets[if self.is_native(function) { 0 } else { 1 }].insert(alias.name());
+            }
+        }
+        sets.map(|set| set.into_iter().collect())
+    }
+}
+
+/// Calls that are no calls by our convention: intrinsics and (empty) inline assembly.
+fn is_free(call: Value) -> bool {
+    call.callee().is_inline_asm() || call.called_intrinsic().is_some()
+}
+
+fn address_taken(function: Value) -> bool {
+    function.users().into_iter().any(|user| {
+        !(user.is_call() && user.callee() == function && !user.arguments().contains(&function))
+    })
+}
+
+fn acyclic(candidates: HashSet<Value>) -> HashSet<Value> {
+    fn visit(f: Value, all: &HashSet<Value>, state: &mut std::collections::HashMap<Value, bool>, out: &mut HashSet<Value>) -> bool {
+        if let Some(&done) = state.get(&f) {
+            return done && out.contains(&f);
+        }
+        state.insert(f, false);
+        let fine = f
+            .instructions()
+            .into_iter()
+            .filter(|i| i.is_call())
+            .filter_map(Value::called_function)
+            .filter(|g| all.contains(g))
+            .all(|g| visit(g, all, state, out));
+        state.insert(f, true);
+        if fine {
+            out.insert(f);
+        }
+        fine
+    }
+    let mut out = HashSet::new();
+    let mut state = std::collections::HashMap::new();
+    for &function in &candidates {
+        visit(function, &candidates, &mut state, &mut out);
+    }
+    out
+}

@@ -1,0 +1,32 @@
+//! What differs between the instruction sets, one file each.
+
+mod aarch64;
+mod x86_64;
+
+/// An instruction set that Twin compiles for.
+pub trait Isa: Sync {
+    /// Name for people.
+    fn name(&self) -> &'static str;
+    /// LLVM target triple.
+    fn triple(&self) -> &'static str;
+    /// LLVM processor name.
+    fn cpu(&self) -> &'static str;
+    /// LLVM feature string.
+    fn features(&self) -> &'static str;
+    /// Instruction lengths are multiples of this many bytes.
+    fn granule(&self) -> u64;
+    /// Whether control never falls through an instruction with this mnemonic.
+    fn is_barrier(&self, mnemonic: &str) -> bool;
+    /// Assembly for `bytes` bytes of padding that are run through, or not.
+    fn padding(&self, bytes: u64, executed: bool) -> String;
+}
+
+/// The instruction set whose processors own the process and whose block order is followed.
+pub static HOME: &dyn Isa = &x86_64::X86_64;
+/// The other one.
+pub static VISITOR: &dyn Isa = &aarch64::Aarch64;
+
+/// Both, home first.
+pub fn both() -> [&'static dyn Isa; 2] {
+    [HOME, VISITOR]
+}

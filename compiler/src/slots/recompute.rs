@@ -1,0 +1,76 @@
+//! Cheap values that would live across a uniform call are computed again at their uses instead of being kept.
+
+use super::live::Liveness;
+use crate::convention::Conventions;
+use crate::ir::{Module, Value};
+use crate::loops::Cfg;
+use inkwell::llvm_sys::LLVMOpcode;
+
+/// A longer chain of operations costs more than a load.
+const MAX_DEPTH: u32 = 3;
+
+/// Rewrites `function`.
+pub fn run(module: Module, conventions: &Conventions, function: Value) {
+    let live = Liveness::new(Cfg::new(function), conventions);
+    let mut across = vec![false; live.values.len()];
+    for (_, crossing) in &live.crossing {
+        crossing.iter().for_each(|n| across[n] = true);
+    }
+    let is_kept = |v: Value| live.number.get(&v).is_some_and(|&n| across[n]);
+    // Users before their operands, so that chains are cloned whole.
+    for (n, &value) in live.values.iter().enumerate().rev() {
+        if !across[n] || !is_cheap(value, &is_kept, 0) {
+            continue;
+        }
+        for user in value.users() {
+            if !user.is_instruction() || live.cfg.id(user.block()).is_none() {
+                continue;
+            }
+            while let Some(index) = user.operands().into_iter().position(|o| o == value) {
+                user.replace_use(index, clone(module, value, user.use_place(index), &is_kept));
+            }
+        }
+        if !value.has_uses() {
+            value.erase();
+        }
+    }
+}
+
+/// Whether `value` can be had at any point from constants, the frame, and values that are kept anyway.
+fn is_cheap(value: Value, is_kept: &impl Fn(Value) -> bool, depth: u32) -> bool {
+    use LLVMOpcode::*;
+    if !value.is_instruction() || depth > MAX_DEPTH {
+        return false;
+    }
+    match value.opcode() {
+        LLVMCall => value.called_intrinsic().is_some_and(|n| n.starts_with("llvm.thread.pointer")),
+        // Offsets that vary would have to be kept themselves.
+        LLVMGetElementPtr | LLVMPtrToInt | LLVMIntToPtr | LLVMAnd => {
+            let operands = value.operands();
+            operands[1..].iter().all(|o| is_constant(*o)) && is_base(operands[0], is_kept, depth)
+        }
+        _ => false,
+    }
+}
+
+fn is_base(value: Value, is_kept: &impl Fn(Value) -> bool, depth: u32) -> bool {
+    is_constant(value) || is_kept(value) || is_frame(value) || is_cheap(value, is_kept, depth + 1)
+}
+
+fn is_constant(value: Value) -> bool {
+    !value.is_instruction() && !value.is_argument()
+}
+
+fn is_frame(value: Value) -> bool {
+    value.is_instruction() && value.opcode() == LLVMOpcode::LLVMAlloca
+}
+
+fn clone(module: Module, value: Value, before: Value, is_kept: &impl Fn(Value) -> bool) -> Value {
+    let copy = module.before(before).clone_of(value);
+    for (index, operand) in value.operands().into_iter().enumerate() {
+        if operand.is_instruction() && !is_frame(operand) && is_cheap(operand, is_kept, 0) {
+            copy.set_operand(index, clone(module, operand, copy, is_kept));
+        }
+    }
+    copy
+}
