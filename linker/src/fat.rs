@@ -1,6 +1,9 @@
 //! The fat object: an x86-64 ELF relocatable object that carries its aarch64 counterpart.
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
+use object::build::elf::{Builder, SectionData};
+use object::read::elf::ElfFile64;
+use object::{Endianness, Object, ObjectSection, elf};
 use serde::{Deserialize, Serialize};
 
 /// Name of the section that holds the aarch64 object.
@@ -47,8 +50,49 @@ impl Record {
     pub const VERSION: u32 = 1;
 }
 
-/// Appends the aarch64 object and the record to the x86-64 object.
+/// The Twin part of a fat object.
+#[derive(Debug)]
+pub struct Fat<'a> {
+    /// The whole aarch64 object.
+    pub aarch64: &'a [u8],
+    /// How it relates to the x86-64 object around it.
+    pub record: Record,
+}
+
+/// Appends the aarch64 object and the record to the x86-64 object, as two sections that other linkers drop.
+///
+/// # Errors
+/// If `x86_64` is not an ELF object.
 pub fn pack(x86_64: &[u8], aarch64: &[u8], record: &Record) -> Result<Vec<u8>> {
-    let _ = (x86_64, aarch64, record);
-    anyhow::bail!("not written yet")
+    let mut builder = Builder::read64(x86_64).context("the x86-64 half is not an ELF object")?;
+    let json = serde_json::to_vec(record).context("layout record")?;
+    for (name, data, align) in [(AARCH64_SECTION, aarch64, 16), (LAYOUT_SECTION, &json, 1)] {
+        let section = builder.sections.add();
+        section.name = name.into();
+        section.sh_type = elf::SHT_PROGBITS;
+        section.sh_flags = elf::SectionFlags(elf::SHF_EXCLUDE.0);
+        section.sh_addralign = align;
+        section.data = SectionData::Data(data.into());
+    }
+    builder.set_section_sizes();
+    let mut out = Vec::new();
+    builder.write(&mut out).context("fat object")?;
+    Ok(out)
+}
+
+/// Finds the Twin part of an object; `None` if it is an ordinary ELF object.
+///
+/// # Errors
+/// If `bytes` is not a well-formed ELF object, or its Twin part is damaged or of another version.
+pub fn unpack(bytes: &[u8]) -> Result<Option<Fat<'_>>> {
+    let file = ElfFile64::<Endianness>::parse(bytes).context("not an ELF object")?;
+    let Some(layout) = file.section_by_name(LAYOUT_SECTION) else {
+        return Ok(None);
+    };
+    let record: Record = serde_json::from_slice(layout.data()?).context("damaged layout record")?;
+    if record.version != Record::VERSION {
+        bail!("made by another version of Twin (format {}, this is {})", record.version, Record::VERSION);
+    }
+    let section = file.section_by_name(AARCH64_SECTION).context("has a layout record but no aarch64 object")?;
+    Ok(Some(Fat { aarch64: section.data()?, record }))
 }
