@@ -11,6 +11,7 @@
 #include "llvm/CodeGen/TargetSubtargetInfo.h"
 #include "llvm/IR/Instructions.h"
 #include "llvm/MC/MCSymbol.h"
+#include "llvm/Target/TargetMachine.h"
 
 using namespace llvm;
 
@@ -92,6 +93,16 @@ public:
   }
 };
 
+// Prologue insertion for AArch64 adds a slot for the register scavenger, in front of everything else, if the frame
+// looks too large for unscaled offsets (estimateRSStackSizeLimit in AArch64FrameLowering.cpp). Should this
+// prediction ever be wrong, the frames differ and compilation ends there.
+uint64_t emergencySlotBytes(const MachineFunction &MF) {
+  constexpr uint64_t FrameRecord = 16, UnscaledLimit = 255;
+  if (!MF.getTarget().getTargetTriple().isAArch64())
+    return 0;
+  return MF.getFrameInfo().estimateStackSize(MF) + FrameRecord > UnscaledLimit ? 16 : 0;
+}
+
 struct Place : twin::MachinePass {
   static char ID;
   Place() : MachinePass(ID) {}
@@ -110,9 +121,23 @@ struct Place : twin::MachinePass {
     if (MFI.hasVarSizedObjects() || MFI.getMaxCallFrameSize() > 0)
       violation(MF, "the size of the frame is not static");
 
-    // Prologue insertion puts the local block right below the saved registers.
+    // Prologue insertion puts the local block right below the saved registers and the emergency slot.
     UniformObjects Uniform(MFI);
-    int64_t Top = 0;
+    uint64_t Emergency = emergencySlotBytes(MF), Above = Emergency, Below = 0;
+    SmallVector<int, 16> Private;
+    for (int FI = 0; FI < MFI.getObjectIndexEnd(); ++FI)
+      if (!MFI.isDeadObjectIndex(FI) && !Uniform.contains(FI) && !MFI.isVariableSizedObjectIndex(FI)) {
+        if (MFI.getObjectAlign(FI) > Align(16))
+          violation(MF, "a spill slot wants an alignment of more than 16 bytes");
+        Below = alignTo(Below + MFI.getObjectSize(FI), MFI.getObjectAlign(FI));
+        Private.push_back(FI);
+      }
+    Below = alignTo(Below, 16);
+    std::string Name = MF.getName().str();
+    if (twin::Host->reserve(twin::Host->context, Name.c_str(), &Above, &Below) < 0)
+      return true;
+
+    int64_t Top = Above - Emergency;
     auto Map = [&](int FI) {
       Top = alignTo(Top + MFI.getObjectSize(FI), MFI.getObjectAlign(FI));
       MFI.mapLocalFrameObject(FI, -Top);
@@ -121,21 +146,10 @@ struct Place : twin::MachinePass {
       Map(Uniform.Locals);
     if (Uniform.Slots >= 0)
       Map(Uniform.Slots);
-    Top = alignTo(Top, 16);
-    int64_t UniformBytes = Top;
-    for (int FI = 0; FI < MFI.getObjectIndexEnd(); ++FI)
-      if (!MFI.isDeadObjectIndex(FI) && !Uniform.contains(FI) && !MFI.isVariableSizedObjectIndex(FI)) {
-        if (MFI.getObjectAlign(FI) > Align(16))
-          violation(MF, "a spill slot wants an alignment of more than 16 bytes");
-        Map(FI);
-      }
-    Top = alignTo(Top, 16);
-    // A large frame makes AArch64 reserve an emergency spill slot in prologue insertion.
-    int64_t Wanted = Top - UniformBytes;
-    std::string Name = MF.getName().str();
-    int64_t Granted = twin::Host->private_bytes(twin::Host->context, Name.c_str(), Wanted);
-    if (Granted >= Wanted)
-      Top = UniformBytes + Granted;
+    int64_t UniformEnd = Top = alignTo(Top, 16);
+    for (int FI : Private)
+      Map(FI);
+    Top = UniformEnd + Below;
     MFI.setLocalFrameSize(Top);
     MFI.setLocalFrameMaxAlign(Align(16));
     MFI.setUseLocalStackAllocationBlock(true);

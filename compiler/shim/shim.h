@@ -14,8 +14,8 @@ extern "C" {
 /// given up; code generation then goes on undisturbed and its output is thrown away.
 struct TwinHost {
   void *context;
-  /// Bytes that this ISA wants below the uniform part of the frame -> bytes that both will reserve.
-  int64_t (*private_bytes)(void *context, const char *function, uint64_t wanted);
+  /// Bytes that this ISA wants above and below the uniform part of the frame -> bytes that both will reserve.
+  int64_t (*reserve)(void *context, const char *function, uint64_t *above, uint64_t *below);
   /// Reports the finished frame: size from CFA to SP, CFA offsets of locals and slots (0: absent).
   void (*frame)(void *context, const char *function, uint64_t size, int64_t locals, int64_t slots);
   /// Call sites in block order, blocks separated by UINT32_MAX -> the order for both ISAs, in `order`

@@ -46,8 +46,8 @@ fn shapes(file: &object::File) -> Result<BTreeMap<String, Shape>> {
     let mut of_section: HashMap<SectionIndex, BTreeMap<String, u64>> = HashMap::new();
     for symbol in file.symbols() {
         let wanted = matches!(symbol.kind(), SymbolKind::Text | SymbolKind::Data | SymbolKind::Tls | SymbolKind::Unknown);
-        let mapping = symbol.name()?.starts_with('$');
-        if let (true, false, Some(section)) = (wanted, mapping, symbol.section_index()) {
+        let internal = symbol.name()?.starts_with('$') || symbol.name()?.starts_with(".L");
+        if let (true, false, Some(section)) = (wanted, internal, symbol.section_index()) {
             of_section.entry(section).or_default().insert(symbol.name()?.to_owned(), symbol.address());
         }
     }

@@ -74,6 +74,14 @@ pub fn pack(x86_64: &[u8], aarch64: &[u8], record: &Record) -> Result<Vec<u8>> {
         section.sh_addralign = align;
         section.data = SectionData::Data(data.into());
     }
+    // LLVM keeps the names of sections in `.strtab`; the builder wants them in a section of their own.
+    if !builder.sections.iter().any(|s| matches!(s.data, SectionData::SectionString)) {
+        let names = builder.sections.add();
+        names.name = ".shstrtab".into();
+        names.sh_type = elf::SHT_STRTAB;
+        names.sh_addralign = 1;
+        names.data = SectionData::SectionString;
+    }
     builder.set_section_sizes();
     let mut out = Vec::new();
     builder.write(&mut out).context("fat object")?;

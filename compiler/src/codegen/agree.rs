@@ -11,7 +11,7 @@ type Blocks = Vec<Vec<u32>>;
 
 #[derive(Default)]
 struct State {
-    private: HashMap<String, [Option<u64>; 2]>,
+    reserved: HashMap<String, [Option<[u64; 2]>; 2]>,
     blocks: HashMap<String, [Option<Blocks>; 2]>,
     frames: BTreeMap<String, [Option<Frame>; 2]>,
     violations: Vec<String>,
@@ -97,10 +97,10 @@ impl Side<'_> {
         }
     }
 
-    /// Bytes that both sides reserve below the uniform part of the frame.
-    pub fn private_bytes(&self, function: &str, wanted: u64) -> Option<u64> {
-        let wanted = self.exchange(function, wanted, |s| &mut s.private)?;
-        Some(wanted[0].max(wanted[1]))
+    /// Bytes that both sides reserve above and below the uniform part of the frame.
+    pub fn reserve(&self, function: &str, wanted: [u64; 2]) -> Option<[u64; 2]> {
+        let [home, visitor] = self.exchange(function, wanted, |s| &mut s.reserved)?;
+        Some([home[0].max(visitor[0]), home[1].max(visitor[1])])
     }
 
     /// Reports a finished frame.

@@ -11,7 +11,7 @@ const BLOCK_END: u32 = u32::MAX;
 #[repr(C)]
 struct TwinHost {
     context: *const c_void,
-    private_bytes: extern "C" fn(*const c_void, *const c_char, u64) -> i64,
+    reserve: extern "C" fn(*const c_void, *const c_char, *mut u64, *mut u64) -> i64,
     frame: extern "C" fn(*const c_void, *const c_char, u64, i64, i64),
     block_order: extern "C" fn(*const c_void, *const c_char, *const u32, u64, *mut u32, u64) -> i64,
     violation: extern "C" fn(*const c_void, *const c_char),
@@ -48,7 +48,7 @@ pub fn configure_target(machine: &TargetMachine) {
 pub fn with_host<T>(side: &Side, work: impl FnOnce() -> T) -> T {
     let host = TwinHost {
         context: (side as *const Side).cast(),
-        private_bytes,
+        reserve,
         frame,
         block_order,
         violation,
@@ -69,10 +69,17 @@ unsafe fn arguments<'a>(context: *const c_void, name: *const c_char) -> (&'a Sid
     unsafe { (&*context.cast(), CStr::from_ptr(name).to_string_lossy().into_owned()) }
 }
 
-extern "C" fn private_bytes(context: *const c_void, function: *const c_char, wanted: u64) -> i64 {
-    // SAFETY: the shim passes what it was given.
-    let (side, function) = unsafe { arguments(context, function) };
-    side.private_bytes(&function, wanted).map_or(-1, |bytes| bytes as i64)
+extern "C" fn reserve(context: *const c_void, function: *const c_char, above: *mut u64, below: *mut u64) -> i64 {
+    // SAFETY: the shim passes what it was given, and two integers of its own.
+    let (side, function, above, below) =
+        unsafe { let (side, function) = arguments(context, function); (side, function, &mut *above, &mut *below) };
+    match side.reserve(&function, [*above, *below]) {
+        Some(agreed) => {
+            [*above, *below] = agreed;
+            0
+        }
+        None => -1,
+    }
 }
 
 extern "C" fn frame(context: *const c_void, function: *const c_char, size: u64, locals: i64, slots: i64) {

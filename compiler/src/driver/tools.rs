@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 const LLVM: u32 = 22;
 
 /// Macros by which portable sources choose code for one ISA.
-const UNDEFINED: [&str; 12] = [
+const UNDEFINED: [&str; 11] = [
     "__x86_64__", "__x86_64", "__amd64__", "__amd64", "__SSE__", "__SSE2__", "__SSE_MATH__", "__SSE2_MATH__",
-    "__MMX__", "__FXSR__", "__k8__", "__k8",
+    "__MMX__", "__FXSR__", "__k8__",
 ];
 
 /// Flags that make clang's output canonical (DESIGN.md). Order matters: the user's flags come later.

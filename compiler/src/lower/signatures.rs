@@ -117,13 +117,18 @@ fn place(module: Module, ty: Type, offset: &mut u64) -> u64 {
 /// Lowers signatures, calls and `va_start` of `module`.
 pub fn run(module: Module, conventions: &mut Conventions) -> Result<(), Unsupported> {
     for function in module.definitions() {
+        let mut calls = Vec::new();
         for call in function.instructions().into_iter().filter(|i| i.is_call()) {
             match call.called_intrinsic().as_deref() {
                 Some(name) if name.starts_with("llvm.va_copy") => va_copy(module, call),
                 Some(name) if name.starts_with("llvm.va_end") => call.erase(),
-                _ if conventions.is_uniform_convention(call) => lower_call(module, function, call)?,
+                _ if conventions.is_uniform_convention(call) => calls.extend(PlannedCall::new(module, call)?),
                 _ => {}
             }
+        }
+        let area = Area::new(module, function, &calls);
+        for call in calls {
+            call.lower(module, &area);
         }
     }
     for function in module.definitions() {
@@ -136,66 +141,95 @@ pub fn run(module: Module, conventions: &mut Conventions) -> Result<(), Unsuppor
     Ok(())
 }
 
+/// A call that needs memory for arguments or its result.
+struct PlannedCall {
+    call: Value,
+    plan: Plan,
+    /// Arguments in the block with their offsets.
+    placed: Vec<(usize, u64)>,
+    /// Size of the block.
+    size: u64,
+}
+
+/// Memory in the caller's frame for the argument block and the result, one for all calls: arguments are stored when
+/// all of them are known, and the result is read right behind the call.
+struct Area {
+    block: Option<Value>,
+    result: Option<Value>,
+}
+
+impl Area {
+    fn new(module: Module, caller: Value, calls: &[PlannedCall]) -> Area {
+        let room = |size: u64| {
+            let entry = caller.blocks()[0].instructions()[0];
+            (size > 0).then(|| module.before(entry).alloca(module.bytes(size.next_multiple_of(16)), 16, ""))
+        };
+        Area {
+            block: room(calls.iter().map(|c| c.size).max().unwrap_or(0)),
+            result: room(calls.iter().map(|c| c.result_size(module)).max().unwrap_or(0)),
+        }
+    }
+}
+
+impl PlannedCall {
+    fn new(module: Module, call: Value) -> Result<Option<PlannedCall>, Unsupported> {
+        let plan = plan(module, call.call_type());
+        if !plan.block && !plan.result_in_memory {
+            return Ok(None);
+        }
+        if call.is_musttail() {
+            return Err(Unsupported::at(call, "a guaranteed tail call with arguments in memory is not supported"));
+        }
+        let mut placed = plan.in_block.clone();
+        let mut size = plan.variadic_offset;
+        for (index, argument) in call.arguments().iter().enumerate().skip(call.call_type().params().len()) {
+            let at = place(module, argument.ty(), &mut size);
+            placed.push((index, at));
+            size = at + module.alloc_size(argument.ty()).next_multiple_of(8);
+        }
+        Ok(Some(PlannedCall { call, plan, placed, size }))
+    }
+
+    fn result_size(&self, module: Module) -> u64 {
+        if self.plan.result_in_memory { module.alloc_size(self.call.call_type().ret()) } else { 0 }
+    }
+
+    fn lower(self, module: Module, area: &Area) {
+        let PlannedCall { call, plan, placed, .. } = self;
+        let arguments = call.arguments();
+        let builder = module.before(call).located_like(call);
+        let memory = area.result.filter(|_| plan.result_in_memory);
+        let mut lowered = Vec::from_iter(memory);
+        lowered.extend(plan.kept.iter().map(|&i| arguments[i]));
+        if plan.block {
+            let block = area.block.unwrap_or_else(|| module.ptr().null());
+            for (index, offset) in placed {
+                let at = builder.offset_by(block, offset);
+                builder.store(arguments[index], at, if offset % 16 == 0 { 16 } else { 8 });
+            }
+            lowered.push(block);
+        }
+        let new = builder.call(plan.ty, call.callee(), &lowered, call.call_convention());
+        new.set_tail_kind(LLVMTailCallKind::LLVMTailCallKindNoTail);
+        copy_attributes(call, new, &plan);
+        match memory {
+            Some(memory) => {
+                let ty = call.ty();
+                call.replace_with(builder.load(ty, memory, module.abi_align(ty).min(16)));
+            }
+            None => call.replace_with(new),
+        }
+        call.erase();
+    }
+}
+
 fn va_copy(module: Module, call: Value) {
     let arguments = call.arguments();
     module.before(call).located_like(call).copy(arguments[0], arguments[1], VA_LIST_SIZE, 8);
     call.erase();
 }
 
-fn lower_call(module: Module, caller: Value, call: Value) -> Result<(), Unsupported> {
-    let ty = call.call_type();
-    let plan = plan(module, ty);
-    if !plan.block && !plan.result_in_memory {
-        return Ok(());
-    }
-    if call.is_musttail() {
-        return Err(Unsupported::at(call, "a guaranteed tail call with arguments in memory is not supported"));
-    }
-    let arguments = call.arguments();
-    let entry = caller.blocks()[0].instructions()[0];
-    let builder = module.before(call).located_like(call);
-
-    let mut placed = plan.in_block.clone();
-    let mut end = plan.variadic_offset;
-    for (index, argument) in arguments.iter().enumerate().skip(ty.params().len()) {
-        let at = place(module, argument.ty(), &mut end);
-        placed.push((index, at));
-        end = at + module.alloc_size(argument.ty()).next_multiple_of(8);
-    }
-    let mut lowered = Vec::new();
-    let memory = plan.result_in_memory.then(|| {
-        let align = module.abi_align(ty.ret()).max(8);
-        module.before(entry).alloca(ty.ret(), align, "")
-    });
-    lowered.extend(memory);
-    lowered.extend(plan.kept.iter().map(|&i| arguments[i]));
-    if plan.block {
-        let block = if end == 0 {
-            module.ptr().null()
-        } else {
-            module.before(entry).alloca(module.bytes(end.next_multiple_of(16)), 16, "")
-        };
-        for (index, offset) in placed {
-            let at = builder.offset_by(block, offset);
-            builder.store(arguments[index], at, if offset % 16 == 0 { 16 } else { 8 });
-        }
-        lowered.push(block);
-    }
-    let new = builder.call(plan.ty, call.callee(), &lowered, call.call_convention());
-    new.set_tail_kind(LLVMTailCallKind::LLVMTailCallKindNoTail);
-    copy_attributes(module, call, new, &plan);
-    match memory {
-        Some(memory) => {
-            let align = module.abi_align(ty.ret());
-            call.replace_with(builder.load(ty.ret(), memory, align));
-        }
-        None => call.replace_with(new),
-    }
-    call.erase();
-    Ok(())
-}
-
-fn copy_attributes(_module: Module, old: Value, new: Value, plan: &Plan) {
+fn copy_attributes(old: Value, new: Value, plan: &Plan) {
     for attribute in old.call_attributes(FUNCTION_INDEX) {
         new.add_call_attribute(FUNCTION_INDEX, attribute);
     }

@@ -304,13 +304,6 @@ impl Placement<'_> {
     }
 
     fn rewrite(&self, available: &[BitSet]) {
-        for (i, value) in self.values.iter().enumerate() {
-            if value.value.is_argument() {
-                self.define(i, self.live.cfg.blocks[0].instructions().into_iter().find(|i| {
-                    i.opcode() != LLVMOpcode::LLVMAlloca
-                }));
-            }
-        }
         // All events first: code that is inserted must not be walked.
         let mut events: Vec<(Event, bool)> = Vec::new();
         for block in self.live.cfg.ids() {
@@ -319,6 +312,13 @@ impl Placement<'_> {
                 let in_register = state.contains(event.value());
                 events.push((event, in_register));
             });
+        }
+        for (i, value) in self.values.iter().enumerate() {
+            if value.value.is_argument() {
+                self.define(i, self.live.cfg.blocks[0].instructions().into_iter().find(|i| {
+                    i.opcode() != LLVMOpcode::LLVMAlloca
+                }));
+            }
         }
         for (event, in_register) in events {
             self.emit(event, in_register);
