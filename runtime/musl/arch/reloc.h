@@ -1,0 +1,2 @@
+/* Programs are static: nothing is relocated at run time. */
+#define LDSO_ARCH "twin"
