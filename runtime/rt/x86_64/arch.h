@@ -1,0 +1,54 @@
+// x86-64: system calls, thread pointer, floating-point environment, signal context.
+#ifndef TWIN_ARCH_H
+#define TWIN_ARCH_H
+
+#include "../linux.h"
+
+#define THIS_ISA X86_64
+#define OTHER_ISA AARCH64
+
+static inline long raw6(long number, long a, long b, long c, long d, long e, long f) {
+    register long r10 __asm__("r10") = d;
+    register long r8 __asm__("r8") = e;
+    register long r9 __asm__("r9") = f;
+    long result;
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "memory");
+    return result;
+}
+
+static inline void relax(void) { __builtin_ia32_pause(); }
+
+static inline void set_thread_pointer(uint64_t tp) { raw6(158, 0x1002, (long)tp, 0, 0, 0, 0); } // ARCH_SET_FS
+
+static inline uint64_t thread_pointer(void) {
+    uint64_t tp;
+    __asm__("mov %%fs:0, %0" : "=r"(tp));
+    return tp;
+}
+
+// The canonical form of the floating-point environment is MXCSR without its exception masks: the status
+// flags, denormals-are-zero (bit 6), rounding (13-14) and flush-to-zero (15).
+#define FP_CANONICAL 0xe07fu
+
+static inline uint32_t read_fp_environment(void) {
+    uint32_t mxcsr;
+    __asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
+    return mxcsr & FP_CANONICAL;
+}
+
+static inline void write_fp_environment(uint32_t canonical) {
+    uint32_t mxcsr;
+    __asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
+    mxcsr = (mxcsr & ~FP_CANONICAL) | canonical;
+    __asm__ volatile("ldmxcsr %0" : : "m"(mxcsr));
+}
+
+typedef struct program_context context;
+
+static inline uint64_t *context_pc(context *c) { return &c->rip; }
+static inline uint64_t *context_result(context *c) { return &c->rax; }
+
+#endif
