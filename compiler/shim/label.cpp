@@ -1,7 +1,11 @@
-// Gives every uniform call a label behind it. The IR marks a call by the stack map just before it, whose id
-// is the number of the site; the marker goes away here.
+// Gives every uniform call the label `.Ltwin<function>_<site>` behind it. The IR marks a call by the stack map just
+// before it, whose id is the number of the site; the marker goes away here.
+//
+// The label is what later passes know a uniform call by, and what keeps two calls from being merged. Each call also
+// gets a register mask of its own, which survives even where LLVM makes a new instruction.
 #include "shim.h"
 
+#include "llvm/ADT/DenseMap.h"
 #include "llvm/CodeGen/MachineFrameInfo.h"
 #include "llvm/CodeGen/MachineFunction.h"
 #include "llvm/CodeGen/MachineInstr.h"
@@ -14,6 +18,16 @@ using namespace llvm;
 
 namespace {
 
+thread_local DenseMap<const uint32_t *, MCSymbol *> LabelOfMask;
+
+MachineOperand *registerMask(MachineInstr &MI) {
+  if (MI.isCall())
+    for (MachineOperand &Op : MI.operands())
+      if (Op.isRegMask())
+        return &Op;
+  return nullptr;
+}
+
 struct Label : twin::MachinePass {
   static char ID;
   Label() : MachinePass(ID) {}
@@ -21,16 +35,13 @@ struct Label : twin::MachinePass {
 
   // Soft-float and memory library calls use the C convention, so that the register mask singles out the
   // call that the marker speaks of.
-  static bool isUniformConvention(const MachineInstr &MI, const uint32_t *Mask) {
-    if (!MI.isCall())
-      return false;
-    for (const MachineOperand &Op : MI.operands())
-      if (Op.isRegMask() && Op.getRegMask() == Mask)
-        return true;
-    return false;
+  static bool isUniformConvention(MachineInstr &MI, const uint32_t *Mask) {
+    const MachineOperand *Op = registerMask(MI);
+    return Op && Op->getRegMask() == Mask;
   }
 
   bool runOnMachineFunction(MachineFunction &MF) override {
+    LabelOfMask.clear();
     const TargetRegisterInfo *TRI = MF.getSubtarget().getRegisterInfo();
     const uint32_t *Mask = TRI->getCallPreservedMask(MF, CallingConv::PreserveNone);
     SmallVector<MachineInstr *, 32> Markers;
@@ -44,12 +55,17 @@ struct Label : twin::MachinePass {
       MachineBasicBlock &MBB = *Marker->getParent();
       while (Call != MBB.end() && !isUniformConvention(*Call, Mask))
         ++Call;
-      if (Call == MBB.end() || Call->getPostInstrSymbol()) {
+      if (Call == MBB.end()) {
         violation(MF, "uniform call site " + std::to_string(Site) + " has lost its call");
         return true;
       }
-      Call->setPostInstrSymbol(
-          MF, MF.getContext().getOrCreateSymbol(".Ltwin" + Twine(MF.getFunctionNumber()) + "_" + Twine(Site)));
+      uint32_t *Own = MF.allocateRegMask();
+      std::copy_n(Mask, MachineOperand::getRegMaskSize(TRI->getNumRegs()), Own);
+      registerMask(*Call)->setRegMask(Own);
+      MCSymbol *Symbol =
+          MF.getContext().getOrCreateSymbol(".Ltwin" + Twine(MF.getFunctionNumber()) + "_" + Twine(Site));
+      LabelOfMask[Own] = Symbol;
+      Call->setPostInstrSymbol(MF, Symbol);
     }
     for (MachineInstr *Marker : Markers)
       Marker->eraseFromParent();
@@ -62,5 +78,13 @@ struct Label : twin::MachinePass {
 char Label::ID;
 
 } // namespace
+
+void twin::restoreLabels(MachineFunction &MF) {
+  for (MachineBasicBlock &MBB : MF)
+    for (MachineInstr &MI : MBB)
+      if (MachineOperand *Op = registerMask(MI))
+        if (auto Found = LabelOfMask.find(Op->getRegMask()); Found != LabelOfMask.end())
+          MI.setPostInstrSymbol(MF, Found->second);
+}
 
 MachineFunctionPass *twin::createLabelPass() { return new Label; }

@@ -2,12 +2,12 @@
 // calls: [return address][saved FP][locals][slots][private: spill slots, padded to the larger ISA's].
 #include "shim.h"
 
-#include "llvm/ADT/BitVector.h"
 #include "llvm/CodeGen/MachineFrameInfo.h"
 #include "llvm/CodeGen/MachineFunction.h"
 #include "llvm/CodeGen/MachineInstr.h"
+#include "llvm/CodeGen/MachineMemOperand.h"
+#include "llvm/CodeGen/PseudoSourceValue.h"
 #include "llvm/CodeGen/TargetFrameLowering.h"
-#include "llvm/CodeGen/TargetInstrInfo.h"
 #include "llvm/CodeGen/TargetSubtargetInfo.h"
 #include "llvm/IR/Instructions.h"
 #include "llvm/MC/MCSymbol.h"
@@ -33,60 +33,76 @@ struct UniformObjects {
   bool contains(int FI) const { return FI == Locals || FI == Slots; }
 };
 
-// Which private frame objects live where: a plain backward data flow over loads and stores of whole objects.
+// Which private frame objects live where: a plain backward data flow. Slots are shared by values of several sizes,
+// so that the state of an object is the number of bytes from its start that are read before they are written.
 class PrivateLiveness {
-  const MachineFunction &MF;
-  const MachineFrameInfo &MFI;
-  UniformObjects Uniform;
-  std::vector<BitVector> In;
+  using State = std::vector<uint64_t>;
 
-  // A spill writes the whole slot; everything else that names an object counts as a use of it.
-  void step(const MachineInstr &MI, BitVector &Live) const {
-    int Stored = -1;
-    if (!MF.getSubtarget().getInstrInfo()->isStoreToStackSlot(MI, Stored) || MI.mayLoad() ||
-        !MFI.isSpillSlotObjectIndex(Stored))
-      Stored = -1;
+  const MachineFrameInfo &MFI;
+  const MachineFunction &MF;
+  UniformObjects Uniform;
+  std::vector<State> In;
+
+  // The memory operand for frame object `FI`, if it is the only one.
+  static const MachineMemOperand *access(const MachineInstr &MI, int FI) {
+    if (!MI.hasOneMemOperand())
+      return nullptr;
+    const MachineMemOperand *Access = *MI.memoperands_begin();
+    auto *Object = dyn_cast_or_null<FixedStackPseudoSourceValue>(Access->getPseudoValue());
+    return Object && Object->getFrameIndex() == FI && Access->getSize().hasValue() ? Access : nullptr;
+  }
+
+  void step(const MachineInstr &MI, State &Live) const {
     for (const MachineOperand &Op : MI.operands()) {
       if (!Op.isFI() || Op.getIndex() < 0 || Uniform.contains(Op.getIndex()))
         continue;
-      if (Op.getIndex() == Stored)
-        Live.reset(Stored);
-      else
-        Live.set(Op.getIndex());
+      uint64_t &Bytes = Live[Op.getIndex()];
+      const MachineMemOperand *Access = access(MI, Op.getIndex());
+      // Whatever is not a plain access counts as a use of the whole object.
+      uint64_t End = Access ? Access->getOffset() + Access->getSize().getValue() : MFI.getObjectSize(Op.getIndex());
+      if (Access && !Access->isLoad() && !MI.mayLoad()) {
+        if (Access->getOffset() == 0 && End >= Bytes)
+          Bytes = 0;
+      } else {
+        Bytes = std::max(Bytes, End);
+      }
     }
   }
 
 public:
   explicit PrivateLiveness(const MachineFunction &MF)
-      : MF(MF), MFI(MF.getFrameInfo()), Uniform(MFI), In(MF.getNumBlockIDs(), BitVector(MFI.getObjectIndexEnd())) {
+      : MFI(MF.getFrameInfo()), MF(MF), Uniform(MFI), In(MF.getNumBlockIDs(), State(MFI.getObjectIndexEnd())) {
     bool Changed = true;
     while (Changed) {
       Changed = false;
       for (const MachineBasicBlock &MBB : reverse(MF)) {
-        BitVector Live = out(MBB);
+        State Live = out(MBB);
         for (const MachineInstr &MI : reverse(MBB))
           step(MI, Live);
         if (Live != In[MBB.getNumber()]) {
-          In[MBB.getNumber()] = Live;
+          In[MBB.getNumber()] = std::move(Live);
           Changed = true;
         }
       }
     }
   }
 
-  BitVector out(const MachineBasicBlock &MBB) const {
-    BitVector Live(MFI.getObjectIndexEnd());
+  State out(const MachineBasicBlock &MBB) const {
+    State Live(MFI.getObjectIndexEnd());
     for (const MachineBasicBlock *Next : MBB.successors())
-      Live |= In[Next->getNumber()];
+      for (size_t I = 0; I < Live.size(); ++I)
+        Live[I] = std::max(Live[I], In[Next->getNumber()][I]);
     return Live;
   }
 
   template <typename Fn> void atUniformCalls(Fn Report) const {
     for (const MachineBasicBlock &MBB : MF) {
-      BitVector Live = out(MBB);
+      State Live = out(MBB);
       for (const MachineInstr &MI : reverse(MBB)) {
-        if (twin::isUniformCall(MI) && Live.any())
-          Report(MI, Live.find_first());
+        if (twin::isUniformCall(MI))
+          for (size_t FI = 0; FI < Live.size(); ++FI)
+            if (Live[FI])
+              Report(MI, FI);
         step(MI, Live);
       }
     }
@@ -97,10 +113,11 @@ public:
 // looks too large for unscaled offsets (estimateRSStackSizeLimit in AArch64FrameLowering.cpp). Should this
 // prediction ever be wrong, the frames differ and compilation ends there.
 uint64_t emergencySlotBytes(const MachineFunction &MF) {
-  constexpr uint64_t FrameRecord = 16, UnscaledLimit = 255;
+  // Of the frame record, only the link register counts at that point.
+  constexpr uint64_t Saved = 8, UnscaledLimit = 255;
   if (!MF.getTarget().getTargetTriple().isAArch64())
     return 0;
-  return MF.getFrameInfo().estimateStackSize(MF) + FrameRecord > UnscaledLimit ? 16 : 0;
+  return MF.getFrameInfo().estimateStackSize(MF) + Saved > UnscaledLimit ? 16 : 0;
 }
 
 struct Place : twin::MachinePass {
@@ -109,6 +126,7 @@ struct Place : twin::MachinePass {
   StringRef getPassName() const override { return "Twin: lay out the frame"; }
 
   bool runOnMachineFunction(MachineFunction &MF) override {
+    twin::restoreLabels(MF);
     if (!twin::hasUniformCalls(MF))
       return false;
     MachineFrameInfo &MFI = MF.getFrameInfo();
@@ -118,8 +136,11 @@ struct Place : twin::MachinePass {
       violation(MF, "spill slot " + std::to_string(FI) + " lives across uniform call site " +
                         std::to_string(twin::siteOf(MI)) + ": " + Text);
     });
-    if (MFI.hasVarSizedObjects() || MFI.getMaxCallFrameSize() > 0)
+    if (MFI.hasVarSizedObjects())
       violation(MF, "the size of the frame is not static");
+    // Room at the bottom for arguments of native calls.
+    MFI.computeMaxCallFrameSize(MF);
+    uint64_t Outgoing = alignTo(MFI.getMaxCallFrameSize(), 16);
 
     // Prologue insertion puts the local block right below the saved registers and the emergency slot.
     UniformObjects Uniform(MFI);
@@ -132,7 +153,7 @@ struct Place : twin::MachinePass {
         Below = alignTo(Below + MFI.getObjectSize(FI), MFI.getObjectAlign(FI));
         Private.push_back(FI);
       }
-    Below = alignTo(Below, 16);
+    Below = alignTo(Below, 16) + Outgoing;
     std::string Name = MF.getName().str();
     if (twin::Host->reserve(twin::Host->context, Name.c_str(), &Above, &Below) < 0)
       return true;
@@ -149,7 +170,7 @@ struct Place : twin::MachinePass {
     int64_t UniformEnd = Top = alignTo(Top, 16);
     for (int FI : Private)
       Map(FI);
-    Top = UniformEnd + Below;
+    Top = UniformEnd + Below - Outgoing;
     MFI.setLocalFrameSize(Top);
     MFI.setLocalFrameMaxAlign(Align(16));
     MFI.setUseLocalStackAllocationBlock(true);

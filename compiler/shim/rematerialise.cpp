@@ -72,6 +72,7 @@ struct Rematerialise : twin::MachinePass {
   }
 
   bool runOnMachineFunction(MachineFunction &MF) override {
+    twin::restoreLabels(MF);
     if (!twin::hasUniformCalls(MF))
       return false;
     TII = MF.getSubtarget().getInstrInfo();

@@ -37,8 +37,6 @@ void MachinePass::violation(const MachineFunction &MF, const std::string &What) 
   Host->violation(Host->context, ("function `" + MF.getName().str() + "`: " + What).c_str());
 }
 
-// Labels of call sites are called .Ltwin<function>_<site>; the name is the only thing that survives on a
-// MachineInstr through all of the code generator.
 bool isUniformCall(const MachineInstr &MI) {
   MCSymbol *Label = MI.isCall() ? MI.getPostInstrSymbol() : nullptr;
   return Label && Label->getName().starts_with(".Ltwin");

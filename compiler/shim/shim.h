@@ -49,6 +49,8 @@ protected:
 bool isUniformCall(const llvm::MachineInstr &MI);
 uint32_t siteOf(const llvm::MachineInstr &MI);
 bool hasUniformCalls(const llvm::MachineFunction &MF);
+/// Folding a load into a call makes a new instruction without the label; this puts the labels back.
+void restoreLabels(llvm::MachineFunction &MF);
 
 // One pass a file, in the order in which they run.
 llvm::MachineFunctionPass *createLabelPass();

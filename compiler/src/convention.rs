@@ -93,6 +93,11 @@ impl Conventions {
         self.quiet = acyclic(candidates);
     }
 
+    /// Notes a native function that a pass has declared.
+    pub fn add_native(&mut self, function: Value) {
+        self.native.insert(function);
+    }
+
     /// Whether `function` has the native convention.
     pub fn is_native(&self, function: Value) -> bool {
         self.native.contains(&function)

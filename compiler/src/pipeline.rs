@@ -22,10 +22,11 @@ pub fn compile(bitcode: &[u8], mode: Mode) -> Result<Vec<u8>> {
         .map_err(|e| anyhow!("cannot read the front end's bitcode: {e}"))?;
     let machine = codegen::target_machine(isa::HOME)?;
     let symbols = lower_module(&module, &machine, mode)?;
-    let texts = codegen::generate(module.write_bitcode_to_memory().as_slice())?;
+    let codegen::Generated { texts, verdict } = codegen::generate(module.write_bitcode_to_memory().as_slice())?;
     if let Some(dir) = std::env::var_os("TWIN_SAVE_TEMPS") {
         save(&module, &texts, dir.as_ref())?;
     }
+    verdict?;
     let objects = align::run(&texts)?;
     record::pack(&objects, symbols)
 }
@@ -50,7 +51,7 @@ fn lower_module(module: &Module, machine: &TargetMachine, mode: Mode) -> Result<
         .filter(|f| f.instructions().into_iter().any(|i| i.is_call() && conventions.is_uniform_call(i)))
         .collect();
     verify(module, "lowering")?;
-    lower::allocas::run(ir, &framed);
+    lower::allocas::run(ir, &mut conventions, &framed);
     slots::run(ir, &conventions, &framed);
     verify(module, "slot placement")?;
     module

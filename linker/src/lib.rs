@@ -1,2 +1,29 @@
 //! The two-image linker and the file formats shared by all of Twin.
+//!
+//! One module a phase, in this order: [`args`], [`input`], [`resolve`] (with [`half`] and [`object`], which read
+//! objects into the [`program`]), [`conventions`], [`synthetic`], [`gc`], [`eh_frame`], [`got`], [`layout`] (with
+//! [`tls`]), [`relocate`], [`verify`], [`output`], [`map`]. [`link`] runs them; [`isa`] holds what depends on an ISA.
+pub mod args;
+pub mod conventions;
+pub mod eh_frame;
+pub mod errors;
 pub mod fat;
+pub mod gc;
+pub mod got;
+pub mod half;
+pub mod ids;
+pub mod image;
+pub mod input;
+pub mod isa;
+pub mod layout;
+pub mod link;
+pub mod map;
+pub mod object;
+pub mod output;
+pub mod program;
+pub mod relocate;
+pub mod resolve;
+pub mod symtab;
+pub mod synthetic;
+pub mod tls;
+pub mod verify;

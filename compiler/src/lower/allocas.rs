@@ -1,6 +1,7 @@
 //! Allocas: static ones become parts of one object, `twin.locals`, which the machine passes place at the same
 //! frame offset on both ISAs; dynamic ones move to the runtime's alloca stack, so that every frame is static.
 
+use crate::convention::Conventions;
 use crate::ir::{Module, Value};
 use inkwell::llvm_sys::LLVMOpcode;
 
@@ -11,7 +12,7 @@ pub const LOCALS: &str = "twin.locals";
 const FRAME_ALIGN: u64 = 16;
 
 /// Rewrites the allocas of all uniform functions with frames: those in `functions`.
-pub fn run(module: Module, functions: &[Value]) {
+pub fn run(module: Module, conventions: &mut Conventions, functions: &[Value]) {
     for &function in functions {
         let allocas: Vec<Value> =
             function.instructions().into_iter().filter(|i| i.opcode() == LLVMOpcode::LLVMAlloca).collect();
@@ -21,7 +22,7 @@ pub fn run(module: Module, functions: &[Value]) {
             .partition(|a| a.block() == entry && a.operands()[0].constant_int().is_some());
         remove_lifetimes(function);
         if !dynamic.is_empty() {
-            lower_dynamic(module, function, &dynamic);
+            lower_dynamic(module, conventions, function, &dynamic);
         }
         if !fixed.is_empty() {
             gather(module, function, fixed);
@@ -38,14 +39,19 @@ fn remove_lifetimes(function: Value) {
     }
 }
 
-fn lower_dynamic(module: Module, function: Value, dynamic: &[Value]) {
+fn lower_dynamic(module: Module, conventions: &mut Conventions, function: Value, dynamic: &[Value]) {
     let (ptr, i64) = (module.ptr(), module.int(64));
     let mark_type = module.function_type(ptr, &[], false);
     let release_type = module.function_type(module.void(), &[ptr], false);
     let alloca_type = module.function_type(ptr, &[i64, i64], false);
-    let mark = module.function("__twin_alloca_mark", mark_type);
-    let release = module.function("__twin_alloca_release", release_type);
-    let allocate = module.function("__twin_alloca", alloca_type);
+    let mut native = |name: &str, ty| {
+        let function = module.function(name, ty);
+        conventions.add_native(function);
+        function
+    };
+    let mark = native("__twin_alloca_mark", mark_type);
+    let release = native("__twin_alloca_release", release_type);
+    let allocate = native("__twin_alloca", alloca_type);
 
     for call in function.instructions().into_iter().filter(|i| i.is_call()) {
         let builder = module.before(call).located_like(call);

@@ -14,7 +14,7 @@ mod live;
 mod recompute;
 
 use crate::convention::Conventions;
-use crate::ir::{Block, Module, Type, Value};
+use crate::ir::{FUNCTION_INDEX, Block, Module, Type, Value};
 use crate::loops::{BlockId, Cfg, Loop};
 use bitset::BitSet;
 use inkwell::llvm_sys::{LLVMOpcode, LLVMTailCallKind};
@@ -57,6 +57,7 @@ pub fn mark(module: Module, conventions: &Conventions, functions: &[Value]) -> a
             let arguments = [module.i64(site as u64), module.int(32).constant(0)];
             module.before(*call).located_like(*call).call(ty, marker, &arguments, 0);
             call.set_tail_kind(LLVMTailCallKind::LLVMTailCallKindNoTail);
+            call.add_call_attribute(FUNCTION_INDEX, module.attribute("nomerge"));
         }
     }
     Ok(())

@@ -1,0 +1,419 @@
+//! The command line, as of GNU ld and lld: what was written, resolved to what it means.
+
+use anyhow::{Context, Result, bail};
+use std::collections::{HashSet, VecDeque};
+use std::path::PathBuf;
+
+/// A file or library on the command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// Which.
+    pub name: InputName,
+    /// Whether all members of an archive are wanted.
+    pub whole_archive: bool,
+}
+
+/// How an input was named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InputName {
+    /// By its path.
+    File(PathBuf),
+    /// By `-l`.
+    Library(String),
+}
+
+/// What is left out of the symbol table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Strip {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Debug sections.
+    Debug,
+    /// Debug sections and the symbol table.
+    All,
+}
+
+/// The note that identifies a build.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BuildId {
+    /// No note.
+    None,
+    /// A hash of the content.
+    Hash,
+    /// These bytes.
+    Fixed(Vec<u8>),
+}
+
+/// A link job.
+#[derive(Clone, Debug)]
+pub struct Args {
+    /// Path of the executable.
+    pub output: PathBuf,
+    /// Entry symbol.
+    pub entry: String,
+    /// Files and libraries in order.
+    pub inputs: Vec<Input>,
+    /// Directories for `-l`.
+    pub search: Vec<PathBuf>,
+    /// Replaces a leading `=` or `$SYSROOT` of a search directory.
+    pub sysroot: String,
+    /// Symbols to treat as referenced.
+    pub undefined: Vec<String>,
+    /// Symbols defined on the command line, with their expressions.
+    pub definitions: Vec<(String, String)>,
+    /// Symbols whose references go to `__wrap_` of them.
+    pub wrap: HashSet<String>,
+    /// Where to write the map.
+    pub map: Option<PathBuf>,
+    /// Whether to print the map.
+    pub print_map: bool,
+    /// What to leave out.
+    pub strip: Strip,
+    /// Whether to leave out local symbols.
+    pub discard_locals: bool,
+    /// Whether to drop sections that nothing refers to.
+    pub gc_sections: bool,
+    /// Whether the first of several definitions wins.
+    pub allow_multiple_definition: bool,
+    /// The build-id note.
+    pub build_id: BuildId,
+    /// Where to write a makefile rule with all inputs.
+    pub dependency_file: Option<PathBuf>,
+}
+
+impl Default for Args {
+    fn default() -> Args {
+        Args {
+            output: "a.out".into(),
+            entry: "_start".to_owned(),
+            inputs: Vec::new(),
+            search: Vec::new(),
+            sysroot: String::new(),
+            undefined: Vec::new(),
+            definitions: Vec::new(),
+            wrap: HashSet::new(),
+            map: None,
+            print_map: false,
+            strip: Strip::Nothing,
+            discard_locals: false,
+            gc_sections: false,
+            allow_multiple_definition: false,
+            build_id: BuildId::Hash,
+            dependency_file: None,
+        }
+    }
+}
+
+/// What the command line asks for.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// To link; the version is printed first if the flag is set.
+    Link(Box<Args>, bool),
+    /// To print the version.
+    Version,
+    /// To print the options.
+    Help,
+}
+
+/// The text of `--help`.
+pub const HELP: &str = "\
+Usage: twin-ld [options] file...
+
+Links fat objects of twin-cc into one static executable for x86-64 and aarch64.
+
+  -o FILE                    Name of the executable (a.out)
+  -e SYMBOL, --entry=SYMBOL  Entry point (_start)
+  -L DIR, -l NAME, -l:FILE   Directories and libraries
+  --whole-archive, --no-whole-archive, --push-state, --pop-state
+  --start-group, --end-group Accepted; archives are always searched as one group
+  -u SYMBOL, --undefined=SYMBOL, --require-defined=SYMBOL
+                             Extract SYMBOL from an archive
+  --defsym=SYMBOL=VALUE      Define SYMBOL: a number or symbol, plus or minus a number
+  --wrap=SYMBOL              References to SYMBOL go to __wrap_SYMBOL
+  --gc-sections              Drop sections that nothing refers to
+  --build-id[=none|0xHEX]    Note that identifies the build (a hash by default)
+  -s, --strip-all            No symbol table and debug information
+  -S, --strip-debug          No debug information
+  -x, --discard-all          No local symbols
+  -Map=FILE, -M, --print-map Map of the executable
+  --dependency-file=FILE     Makefile rule with all inputs
+  -z muldefs, --allow-multiple-definition
+                             The first of several definitions wins
+  --sysroot=DIR              Replaces a leading = of a -L directory
+  @FILE                      Options from FILE
+  -v, --version, --help
+";
+
+/// Options of other linkers that change nothing here.
+const IGNORED: &[&str] = &[
+    "(", ")", "Bdynamic", "Bstatic", "Bsymbolic", "Bsymbolic-functions", "E", "EL", "N", "X", "as-needed", "call_shared",
+    "check-sections", "color-diagnostics", "cref", "d", "dc", "demangle", "discard-locals", "dn", "dp", "dy",
+    "eh-frame-hdr", "enable-new-dtags", "disable-new-dtags", "end-group", "end-lib", "export-dynamic",
+    "fatal-warnings", "g", "gdb-index", "i", "n", "nmagic", "no-add-needed", "no-allow-shlib-undefined",
+    "no-as-needed", "no-check-sections", "no-color-diagnostics", "no-copy-dt-needed-entries", "no-demangle",
+    "no-dynamic-linker", "no-eh-frame-hdr", "no-export-dynamic", "no-fatal-warnings", "no-ld-generated-unwind-info",
+    "no-omagic", "no-pie", "no-relax", "no-rosegment", "no-threads", "no-undefined", "no-warn-mismatch",
+    "no-warn-rwx-segments", "no-warnings", "non_shared", "nostdlib", "omagic", "relax", "rosegment", "start-group",
+    "start-lib", "static", "stats", "t", "threads", "trace", "verbose", "w", "warn-common", "warn-once",
+    "warn-rwx-segments", "no-keep-memory", "reduce-memory-overheads", "sort-common", "no-gnu-unique",
+    "ignore-unresolved-symbol", "no-execute-only", "no-undefined-version", "undefined-version",
+];
+
+/// The same with a value.
+const IGNORED_VALUES: &[&str] = &[
+    "O", "a", "color-diagnostics", "dynamic-linker", "dynamic-list", "error-limit", "export-dynamic-symbol", "h",
+    "hash-style", "icf", "lto-O", "m", "orphan-handling", "plugin", "plugin-opt", "rpath", "rpath-link", "soname",
+    "sort-common", "sort-section", "thinlto-cache-dir", "thinlto-jobs", "threads", "unresolved-symbols",
+    "version-script", "y",
+];
+
+/// Options that take a value and have meaning here, by their long and short names.
+const VALUES: &[&str] = &[
+    "o", "output", "e", "entry", "L", "library-path", "l", "library", "u", "undefined", "require-defined", "defsym",
+    "wrap", "Map", "sysroot", "z", "dependency-file", "T", "script", "default-script", "dT", "image-base", "Ttext",
+    "Tdata", "Tbss", "section-start",
+];
+
+/// Options whose value may be missing; it is never the next argument.
+const OPTIONAL_VALUES: &[&str] = &["build-id", "color-diagnostics", "sort-common", "threads"];
+
+/// Parses the arguments behind the program name.
+///
+/// # Errors
+/// One clear line for an option that is unknown, incomplete or not supported.
+pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command> {
+    let mut parser = Parser { pending: arguments.into_iter().collect(), ..Parser::default() };
+    while let Some(argument) = parser.pending.pop_front() {
+        if let Some(command) = parser.argument(&argument)? {
+            return Ok(command);
+        }
+    }
+    if parser.args.inputs.is_empty() {
+        if parser.version {
+            return Ok(Command::Version);
+        }
+        bail!("no input files");
+    }
+    Ok(Command::Link(Box::new(parser.args), parser.version))
+}
+
+#[derive(Default)]
+struct Parser {
+    pending: VecDeque<String>,
+    args: Args,
+    version: bool,
+    whole_archive: bool,
+    saved: Vec<bool>,
+    response_files: usize,
+}
+
+impl Parser {
+    fn argument(&mut self, argument: &str) -> Result<Option<Command>> {
+        if let Some(path) = argument.strip_prefix('@') {
+            self.response_file(path)?;
+        } else if let Some(option) = argument.strip_prefix('-').filter(|o| !o.is_empty()) {
+            return self.option(argument, option);
+        } else {
+            self.input(InputName::File(argument.into()));
+        }
+        Ok(None)
+    }
+
+    fn input(&mut self, name: InputName) {
+        self.args.inputs.push(Input { name, whole_archive: self.whole_archive });
+    }
+
+    fn option(&mut self, argument: &str, option: &str) -> Result<Option<Command>> {
+        let long = option.strip_prefix('-').unwrap_or(option);
+        if self.flag(long)? {
+            return Ok(None);
+        }
+        match long {
+            "help" => return Ok(Some(Command::Help)),
+            "version" | "V" => return Ok(Some(Command::Version)),
+            _ => {}
+        }
+        let (name, value) = match long.split_once('=') {
+            Some((name, value)) => (name, Some(value.to_owned())),
+            None => (long, None),
+        };
+        if OPTIONAL_VALUES.contains(&name) {
+            self.value(name, value.unwrap_or_default())?;
+        } else if VALUES.contains(&name) || IGNORED_VALUES.contains(&name) {
+            // `-o=x` is the short option with the value `=x`.
+            let value = match value {
+                Some(value) if name.len() > 1 => value,
+                Some(value) => format!("={value}"),
+                None => self.pending.pop_front().with_context(|| format!("option {argument} needs a value"))?,
+            };
+            self.value(name, value)?;
+        } else if let Some((name, value)) = joined(option) {
+            self.value(name, value.to_owned())?;
+        } else if !long.starts_with("warn-") && !long.starts_with("no-warn-") {
+            bail!("unknown option: {argument}");
+        }
+        Ok(None)
+    }
+
+    /// Options without a value; tells whether `name` is one.
+    fn flag(&mut self, name: &str) -> Result<bool> {
+        match name {
+            "s" | "strip-all" => self.args.strip = Strip::All,
+            "S" | "strip-debug" => self.args.strip = self.args.strip.max(Strip::Debug),
+            "x" | "discard-all" => self.args.discard_locals = true,
+            "gc-sections" => self.args.gc_sections = true,
+            "no-gc-sections" => self.args.gc_sections = false,
+            "allow-multiple-definition" => self.args.allow_multiple_definition = true,
+            "M" | "print-map" => self.args.print_map = true,
+            "v" => self.version = true,
+            "whole-archive" => self.whole_archive = true,
+            "no-whole-archive" => self.whole_archive = false,
+            "push-state" => self.saved.push(self.whole_archive),
+            "pop-state" => self.whole_archive = self.saved.pop().context("--pop-state without --push-state")?,
+            "shared" | "Bshareable" | "pie" | "pic-executable" => {
+                bail!("shared objects are not supported: Twin programs are static (-{name})")
+            }
+            "r" | "relocatable" | "Ur" => bail!("relocatable output (-{name}) is not supported; make an archive instead"),
+            "q" | "emit-relocs" => bail!("-{name} is not supported: there is no relocated form of a twin binary"),
+            _ => return Ok(IGNORED.contains(&name)),
+        }
+        Ok(true)
+    }
+
+    fn value(&mut self, name: &str, value: String) -> Result<()> {
+        let args = &mut self.args;
+        match name {
+            "o" | "output" => args.output = value.into(),
+            "e" | "entry" => args.entry = value,
+            "L" | "library-path" => args.search.push(value.into()),
+            "l" | "library" => self.input(InputName::Library(value)),
+            "u" | "undefined" | "require-defined" => args.undefined.push(value),
+            "defsym" => {
+                let (symbol, expression) =
+                    value.split_once('=').with_context(|| format!("--defsym={value}: write SYMBOL=VALUE"))?;
+                args.definitions.push((symbol.to_owned(), expression.to_owned()));
+            }
+            "wrap" => {
+                args.wrap.insert(value);
+            }
+            "Map" => args.map = Some(value.into()),
+            "sysroot" => args.sysroot = value,
+            "dependency-file" => args.dependency_file = Some(value.into()),
+            "build-id" => args.build_id = build_id(&value)?,
+            "z" if value == "muldefs" => args.allow_multiple_definition = true,
+            "z" => {}
+            "T" | "script" | "default-script" | "dT" | "image-base" | "Ttext" | "Tdata" | "Tbss" | "section-start" => {
+                bail!("-{name} {value}: linker scripts are not supported: the layout of twin binaries is fixed")
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn response_file(&mut self, path: &str) -> Result<()> {
+        const LIMIT: usize = 1000;
+        self.response_files += 1;
+        if self.response_files > LIMIT {
+            bail!("@{path}: more than {LIMIT} response files; does one name itself?");
+        }
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read response file {path}"))?;
+        for argument in split_words(&text).into_iter().rev() {
+            self.pending.push_front(argument);
+        }
+        Ok(())
+    }
+}
+
+/// A one-letter option with its value in the same word.
+fn joined(option: &str) -> Option<(&str, &str)> {
+    let name = option.get(..1)?;
+    let known = ["o", "e", "L", "l", "u", "z", "T", "O", "m", "h", "y"].contains(&name);
+    (known && !option.starts_with('-')).then(|| (name, &option[1..]))
+}
+
+fn build_id(value: &str) -> Result<BuildId> {
+    if let Some(digits) = value.strip_prefix("0x").or_else(|| value.strip_prefix("0X")) {
+        let bytes = digits.as_bytes().chunks(2).map(|pair| {
+            let text = std::str::from_utf8(pair).ok().filter(|text| text.len() == 2)?;
+            u8::from_str_radix(text, 16).ok()
+        });
+        let bytes: Option<Vec<u8>> = bytes.collect();
+        let valid = bytes.filter(|bytes| !bytes.is_empty() && bytes.len() <= 64);
+        return Ok(BuildId::Fixed(valid.with_context(|| format!("--build-id={value}: not hexadecimal bytes"))?));
+    }
+    match value {
+        "none" => Ok(BuildId::None),
+        "" | "fast" | "md5" | "sha1" | "tree" | "uuid" => Ok(BuildId::Hash),
+        _ => bail!("--build-id={value}: unknown kind"),
+    }
+}
+
+/// Splits the text of a response file: white space separates, quotes and backslashes protect.
+fn split_words(text: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        match (character, quote) {
+            ('\\', _) => word.get_or_insert_default().extend(characters.next()),
+            (_, Some(open)) if character == open => quote = None,
+            ('"' | '\'', None) => {
+                quote = Some(character);
+                word.get_or_insert_default();
+            }
+            (_, None) if character.is_whitespace() => words.extend(word.take()),
+            _ => word.get_or_insert_default().push(character),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link(line: &str) -> Args {
+        match parse(line.split_whitespace().map(str::to_owned)) {
+            Ok(Command::Link(args, _)) => *args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn error(line: &str) -> String {
+        parse(line.split_whitespace().map(str::to_owned)).expect_err("refused").to_string()
+    }
+
+    #[test]
+    fn reads_what_clang_and_gcc_write() {
+        let args = link(
+            "-z relro --hash-style=gnu --build-id --eh-frame-hdr -m elf_x86_64 -static -o out -L/a -L /b x.o \
+             --start-group -lc -l:y.a --end-group --whole-archive z.a --no-whole-archive -Map=m -dynamic-linker /ld.so \
+             -plugin-opt=-pass -O2 --as-needed -no-pie --gc-sections",
+        );
+        assert_eq!(args.output, PathBuf::from("out"));
+        assert_eq!(args.search, [PathBuf::from("/a"), PathBuf::from("/b")]);
+        assert_eq!(args.map, Some(PathBuf::from("m")));
+        let names: Vec<_> = args.inputs.iter().map(|i| (i.name.clone(), i.whole_archive)).collect();
+        assert_eq!(names[1], (InputName::Library("c".to_owned()), false));
+        assert_eq!(names[2], (InputName::Library(":y.a".to_owned()), false));
+        assert_eq!(names[3], (InputName::File("z.a".into()), true));
+        assert_eq!(names.len(), 4);
+        assert!(args.gc_sections);
+    }
+
+    #[test]
+    fn refuses_with_one_line() {
+        assert_eq!(error("--frobnicate x.o"), "unknown option: --frobnicate");
+        assert!(error("-shared x.o").starts_with("shared objects are not supported"));
+        assert_eq!(error("x.o -o"), "option -o needs a value");
+        assert_eq!(error(""), "no input files");
+    }
+
+    #[test]
+    fn splits_response_files_like_a_shell() {
+        assert_eq!(split_words("a 'b c'\n\"d\\\"e\" f\\ g ''"), ["a", "b c", "d\"e", "f g", ""]);
+    }
+}

@@ -1,0 +1,114 @@
+//! Finds and reads the files of a link job: fat objects and archives of them.
+
+use crate::args::{Args, InputName};
+use anyhow::{Context, Result, anyhow, bail};
+use object::read::archive::ArchiveFile;
+use std::path::{Path, PathBuf};
+
+const ARCHIVE_MAGIC: &[u8] = b"!<arch>\n";
+const THIN_MAGIC: &[u8] = b"!<thin>\n";
+
+/// A file in memory.
+pub struct File {
+    /// Where it was found.
+    pub path: PathBuf,
+    /// Its content.
+    pub bytes: Vec<u8>,
+    /// Whether all members are wanted if this is an archive.
+    pub whole_archive: bool,
+    /// Contents of the members of a thin archive, which are files of their own, in order.
+    thin_members: Vec<Vec<u8>>,
+}
+
+/// A member of an archive.
+pub struct Member<'a> {
+    /// `archive(member)`.
+    pub name: String,
+    /// Its content.
+    pub bytes: &'a [u8],
+}
+
+/// Reads all inputs in the order of the command line.
+///
+/// # Errors
+/// If a file or library cannot be found or read.
+pub fn read_all(args: &Args) -> Result<Vec<File>> {
+    let mut files = Vec::new();
+    for input in &args.inputs {
+        let path = match &input.name {
+            InputName::File(path) => path.clone(),
+            InputName::Library(name) => find_library(args, name)?,
+        };
+        let bytes = read(&path)?;
+        let thin_members = match bytes.starts_with(THIN_MAGIC) {
+            true => read_thin_members(&path, &bytes)?,
+            false => Vec::new(),
+        };
+        files.push(File { path, bytes, whole_archive: input.whole_archive, thin_members });
+    }
+    Ok(files)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|error| anyhow!("cannot open {}: {error}", path.display()))
+}
+
+fn find_library(args: &Args, name: &str) -> Result<PathBuf> {
+    let file = match name.strip_prefix(':') {
+        Some(file) => file.to_owned(),
+        None => format!("lib{name}.a"),
+    };
+    let below_sysroot = |directory: &PathBuf| {
+        let text = directory.to_string_lossy();
+        match text.strip_prefix('=').or_else(|| text.strip_prefix("$SYSROOT")) {
+            Some(rest) => PathBuf::from(format!("{}{rest}", args.sysroot)),
+            None => directory.clone(),
+        }
+    };
+    let candidates = args.search.iter().map(|directory| below_sysroot(directory).join(&file));
+    candidates.into_iter().find(|path| path.is_file()).with_context(|| format!("unable to find library -l{name}"))
+}
+
+fn read_thin_members(path: &Path, bytes: &[u8]) -> Result<Vec<Vec<u8>>> {
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let archive = ArchiveFile::parse(bytes).with_context(|| format!("{}", path.display()))?;
+    let mut contents = Vec::new();
+    for member in archive.members() {
+        let member = member.with_context(|| format!("{}", path.display()))?;
+        contents.push(read(&directory.join(String::from_utf8_lossy(member.name()).as_ref()))?);
+    }
+    Ok(contents)
+}
+
+impl File {
+    /// Whether this is an archive.
+    pub fn is_archive(&self) -> bool {
+        self.bytes.starts_with(ARCHIVE_MAGIC) || self.bytes.starts_with(THIN_MAGIC)
+    }
+
+    /// Whether this is text, which a linker would take for a linker script.
+    pub fn is_text(&self) -> bool {
+        let start = &self.bytes[..self.bytes.len().min(256)];
+        !start.is_empty() && start.iter().all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace())
+    }
+
+    /// The members of an archive in order, without its index.
+    ///
+    /// # Errors
+    /// If the archive is damaged.
+    pub fn members(&self) -> Result<Vec<Member<'_>>> {
+        let archive = ArchiveFile::parse(&*self.bytes).with_context(|| format!("{}", self.path.display()))?;
+        let mut members = Vec::new();
+        for (position, member) in archive.members().enumerate() {
+            let member = member.with_context(|| format!("{}", self.path.display()))?;
+            let name = format!("{}({})", self.path.display(), String::from_utf8_lossy(member.name()));
+            let bytes = match self.thin_members.get(position) {
+                Some(bytes) => bytes,
+                None if member.is_thin() => bail!("{name}: member of a thin archive is missing"),
+                None => member.data(&*self.bytes).with_context(|| name.clone())?,
+            };
+            members.push(Member { name, bytes });
+        }
+        Ok(members)
+    }
+}
