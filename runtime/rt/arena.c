@@ -63,7 +63,7 @@ static void split(uint64_t address) {
 
 static int continues(const struct region *a, const struct region *b) {
     return a->end == b->start && a->protection == b->protection && a->file == b->file &&
-           a->from_file == b->from_file && (a->file == WINDOW || a->offset + (a->end - a->start) == b->offset);
+           a->origin == b->origin && (a->file == WINDOW || a->offset + (a->end - a->start) == b->offset);
 }
 
 static void merge_between(uint64_t start, uint64_t end) {
@@ -145,18 +145,16 @@ static uint64_t find_gap(uint64_t length) {
     return limit >= BRK_LIMIT + length ? limit - length : 0;
 }
 
-// The pages of a window region go back to the kernel and read as zeros from now on.
-static void discard(uint64_t start, uint64_t end) {
+// The pages of window regions become holes again.
+static void punch(uint64_t start, uint64_t end) {
+    if (process.window < 0) {
+        return;
+    }
     for (uint64_t i = find(start); i < state.region_count && table()[i].start < end; i++) {
         uint64_t from = table()[i].start > start ? table()[i].start : start;
         uint64_t to = table()[i].end < end ? table()[i].end : end;
-        if (table()[i].file != WINDOW) {
-            continue;
-        }
-        if (process.window >= 0) {
+        if (table()[i].file == WINDOW) {
             RAW(fallocate, process.window, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, from - ARENA_START, to - from);
-        } else {
-            RAW(madvise, from, to - from, MADV_DONTNEED);
         }
     }
 }
@@ -217,6 +215,7 @@ static long map_shared(struct region *region, uint64_t length, int flags, int fi
     }
     region->file = own;
     region->offset = offset;
+    region->origin = state.generation + 1;
     return result;
 }
 
@@ -239,7 +238,7 @@ long __twin_mmap(uint64_t address, uint64_t length, int protection, int flags, i
             if (!(flags & MAP_FIXED)) {
                 return -EEXIST;
             }
-            discard(address, address + length);
+            punch(address, address + length);
         }
     } else {
         address = page_up(address);
@@ -260,7 +259,7 @@ long __twin_mmap(uint64_t address, uint64_t length, int protection, int flags, i
     } else if (flags & MAP_ANONYMOUS) {
         result = map_anonymous(address, length, protection, flags);
     } else {
-        region.from_file = 1;
+        region.origin = state.generation + 1;
         result = process.window >= 0
                      ? map_contents(address, length, protection, file, offset)
                      : RAW(mmap, address, length, protection, flags | MAP_FIXED, file, offset);
@@ -284,7 +283,7 @@ long __twin_munmap(uint64_t address, uint64_t length) {
     if (table_is_full()) {
         return -ENOMEM;
     }
-    discard(address, address + length);
+    punch(address, address + length);
     RAW(munmap, address, length);
     forget(address, address + length);
     return 0;
@@ -337,7 +336,7 @@ static long relocate(const struct region *old, uint64_t from, uint64_t length, u
         return result;
     }
     remember(region); // first, so that a descriptor is not closed
-    discard(from, from + length);
+    punch(from, from + length);
     RAW(munmap, from, length);
     forget(from, from + length);
     return (long)to;
@@ -410,8 +409,11 @@ long __twin_madvise(uint64_t address, uint64_t length, int advice) {
     if (!is_covered(address, address + length)) {
         return -ENOMEM;
     }
+    if (process.window < 0) {
+        return RAW(madvise, address, length, advice);
+    }
     if (advice == MADV_DONTNEED || advice == MADV_DONTNEED_LOCKED || advice == MADV_REMOVE) {
-        discard(address, address + length);
+        punch(address, address + length); // the kernel would keep the pages of a shared mapping
     }
     return 0; // everything else is a hint
 }

@@ -60,7 +60,7 @@ struct region {
     uint32_t protection;
     int32_t file;    // descriptor of a MAP_SHARED mapping, or WINDOW
     uint64_t offset; // in that file
-    uint64_t from_file; // holds (privately) what was read from a file: the kernel may count its pages as not present
+    uint64_t origin; // 0: anonymous; else it is, or was read from, a file: a number of this one mapping
     uint64_t hash;
 };
 #define WINDOW (-1)
@@ -215,8 +215,8 @@ long __twin_brk(uint64_t address);
 // window.c
 long __twin_window_open(uint64_t *copied);
 long __twin_window_attach(void);
+long __twin_window_follow(void);
 long __twin_window_duplicate(void);
-long __twin_map_region(const struct region *region, uint64_t start, uint64_t end);
 long __twin_copy_range(int to, int from, uint64_t to_offset, uint64_t from_offset, uint64_t length);
 void __twin_hash_store(void);
 void __twin_hash_check(void);
@@ -245,7 +245,7 @@ void __twin_update_poll(void);
 _Noreturn void __twin_die(int signal);
 
 // process.c
-long __twin_fork(unsigned long flags, const struct call *call);
+long __twin_fork(int signal);
 long __twin_own_descriptor(int descriptor);
 int __twin_is_own(int descriptor);
 long __twin_close_range(unsigned first, unsigned last, unsigned flags);

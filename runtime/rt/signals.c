@@ -1,0 +1,395 @@
+// Signals. The owner of the descriptors gets them, by way of one trampoline for all handlers of the program.
+//
+// Handlers are uniform functions; a handler runs at signal depth + 1, and no hop happens while the depth is above 0,
+// because its caller (the trampoline) is native. There are two ways to a handler:
+//   * the program runs in this process: the trampoline calls it at once;
+//   * it runs at the visitor, or the runtime is at work (process.deferring): the signal goes into the queue in `state`
+//     and __twin_deliver calls the handler, at the next poll or at the end of a system call, on whichever ISA the
+//     program is.
+// The kernel's mask is always the program's, but for SIGURG, which asks for hops and is never blocked.
+#include "twin.h"
+
+#define KERNEL_SIGSET_SIZE 8
+#define MASKABLE (~(signal_bit(SIGKILL) | signal_bit(SIGSTOP)))
+
+// A SIGURG is a hop request if it carries this value (or none at all: `kill -URG`). The low bytes: ISA and vehicle.
+#define REQUEST_MAGIC 0x5457494e00000000ul
+
+enum slot { SLOT_FREE, SLOT_FILLING, SLOT_FULL };
+
+static int is_handler(uint64_t handler) { return handler != SIG_DFL && handler != SIG_IGN; }
+static int is_fault(int signal) {
+    return signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE || signal == SIGILL || signal == SIGTRAP;
+}
+
+void __twin_kernel_mask(sigset mask) {
+    mask &= ~signal_bit(SIGURG);
+    RAW(rt_sigprocmask, SIG_SETMASK, &mask, 0, KERNEL_SIGSET_SIZE);
+}
+
+// Of the process that runs the program now.
+static void change_mask(sigset mask) {
+    mask &= MASKABLE;
+    if (process.role == GUEST) {
+        struct call call = {SYS_rt_sigprocmask, {SIG_SETMASK, (long)&mask, 0, KERNEL_SIGSET_SIZE}};
+        __twin_remote(&call, 0);
+    } else {
+        // The kernel first: a handler that runs right now restores what the kernel has.
+        __twin_kernel_mask(mask);
+        state.mask = mask;
+        __twin_update_poll();
+    }
+}
+
+void __twin_set_mask(sigset mask) {
+    change_mask(mask);
+    __twin_deliver();
+}
+
+long __twin_sigprocmask(int how, const sigset *new, sigset *old, size_t size) {
+    if (size != KERNEL_SIGSET_SIZE || (new && (how < SIG_BLOCK || how > SIG_SETMASK))) {
+        return -EINVAL;
+    }
+    sigset before = state.mask;
+    if (new) {
+        sigset set = *new;
+        change_mask(how == SIG_BLOCK ? before | set : how == SIG_UNBLOCK ? before & ~set : set);
+    }
+    if (old) {
+        *old = before;
+    }
+    return 0;
+}
+
+// The queue. Handlers of the owner fill it (one may interrupt another); the program's side empties it.
+
+static void enqueue(int signal, const struct siginfo *info, int forced) {
+    for (int i = 0; i < MAX_SIGNALS_QUEUED; i++) {
+        struct queued_signal *slot = &state.queue[i];
+        if (signal < 32 && slot->info.signal == signal &&
+            __atomic_load_n(&slot->status, __ATOMIC_ACQUIRE) == SLOT_FULL) {
+            return; // a standard signal is pending once
+        }
+    }
+    for (int i = 0; i < MAX_SIGNALS_QUEUED; i++) {
+        struct queued_signal *slot = &state.queue[i];
+        uint32_t expected = SLOT_FREE;
+        if (!__atomic_compare_exchange_n(&slot->status, &expected, SLOT_FILLING, 0, __ATOMIC_ACQ_REL,
+                                         __ATOMIC_RELAXED)) {
+            continue;
+        }
+        slot->info = *info;
+        slot->info.signal = signal;
+        slot->forced = (uint32_t)forced;
+        slot->order = __atomic_add_fetch(&state.signals_queued, 1, __ATOMIC_RELAXED);
+        __atomic_store_n(&slot->status, SLOT_FULL, __ATOMIC_RELEASE);
+        return;
+    }
+}
+
+static struct queued_signal *first_deliverable(sigset mask) {
+    struct queued_signal *first = 0;
+    for (int i = 0; i < MAX_SIGNALS_QUEUED; i++) {
+        struct queued_signal *slot = &state.queue[i];
+        if (__atomic_load_n(&slot->status, __ATOMIC_ACQUIRE) == SLOT_FULL &&
+            (slot->forced || !(mask & signal_bit(slot->info.signal))) && (!first || slot->order < first->order)) {
+            first = slot;
+        }
+    }
+    return first;
+}
+
+// For calls that wait with another mask: whether that lets a queued signal through.
+int __twin_force_queued(sigset mask) {
+    struct queued_signal *slot = first_deliverable(mask);
+    if (slot) {
+        slot->forced = 1;
+    }
+    return slot != 0;
+}
+
+void __twin_update_poll(void) {
+    __twin_poll.wanted = state.requested_isa || state.home_wanted || first_deliverable(state.mask);
+    __twin_poll.requested = __twin_poll.wanted || state.stress;
+}
+
+static void want_attention(void) {
+    __twin_poll.wanted = 1;
+    __twin_poll.requested = 1;
+}
+
+long __twin_sigpending(sigset *set, size_t size) {
+    long result = RAW(rt_sigpending, set, size);
+    for (int i = 0; result >= 0 && i < MAX_SIGNALS_QUEUED; i++) {
+        if (__atomic_load_n(&state.queue[i].status, __ATOMIC_ACQUIRE) == SLOT_FULL) {
+            *set |= signal_bit(state.queue[i].info.signal) & state.mask;
+        }
+    }
+    return result;
+}
+
+// Calling a handler.
+
+static int is_on(const struct sigaltstack *stack, uint64_t sp) {
+    return !(stack->flags & SS_DISABLE) && sp - stack->base <= stack->size;
+}
+
+static void call_handler(const struct sigaction *action, int signal, struct siginfo *info,
+                         struct program_context *context) {
+    state.signal_depth++;
+    ((handler_function)action->handler)(signal, info, context);
+    state.signal_depth--;
+}
+
+static void run_queued(int signal, struct siginfo *info) {
+    struct sigaction action = state.actions[signal];
+    if (!is_handler(action.handler)) {
+        if (action.handler == SIG_DFL && signal != SIGURG) {
+            // The program took its handler away meanwhile: the kernel knows what the default is.
+            struct call call = {SYS_tgkill, {state.pid, state.pid, signal}};
+            process.role == GUEST ? __twin_remote(&call, 0) : __twin_kernel(&(const uint8_t){0}, &call);
+        }
+        return;
+    }
+    sigset mask = state.mask;
+    uint64_t frame = (uint64_t)__builtin_frame_address(0);
+    struct program_context context = {0};
+    context.mask = mask;
+    context.stack = state.altstack;
+    context.rsp = context.rbp = frame;
+    context.rip = (uint64_t)__builtin_return_address(0);
+    if (action.flags & SA_RESETHAND) {
+        state.actions[signal].handler = SIG_DFL;
+    }
+    change_mask(mask | action.mask | (action.flags & SA_NODEFER ? 0 : signal_bit(signal)));
+    if (action.flags & SA_ONSTACK && state.altstack.size && !is_on(&state.altstack, frame)) {
+        state.signal_depth++;
+        __twin_handler_on_stack((handler_function)action.handler, signal, info, &context,
+                                (state.altstack.base + state.altstack.size) & -16ul);
+        state.signal_depth--;
+    } else {
+        call_handler(&action, signal, info, &context);
+    }
+    change_mask(context.mask);
+}
+
+// Runs the handlers of the queued signals that are not blocked. On the program's stack.
+void __twin_deliver(void) {
+    if (process.deferring) {
+        return;
+    }
+    struct queued_signal *slot;
+    while ((slot = first_deliverable(state.mask))) {
+        struct siginfo info = slot->info;
+        __atomic_store_n(&slot->status, SLOT_FREE, __ATOMIC_RELEASE);
+        __twin_update_poll();
+        run_queued(info.signal, &info);
+    }
+}
+
+// The trampoline.
+
+// A signal that the program does not see at once ends the system call that it interrupts.
+static void stop_system_call(context *context, int is_request) {
+    uint64_t pc = *context_pc(context);
+    if (pc >= __twin_interruptible_range[0] && pc < __twin_interruptible_range[1]) {
+        *context_pc(context) = __twin_interruptible_range[2];
+    } else if (is_request && pc == __twin_interruptible_range[1] && (long)*context_result(context) == -EINTR) {
+        *context_result(context) = (uint64_t)-ERESTART_POLL;
+    }
+}
+
+static int is_request(const struct siginfo *info) {
+    return info->code == SI_USER || info->code == SI_TKILL ||
+           (info->code == SI_QUEUE && info->queue.value >> 32 == REQUEST_MAGIC >> 32);
+}
+
+static void note_request(const struct siginfo *info) {
+    uint64_t value = info->code == SI_QUEUE ? info->queue.value : 0;
+    enum isa here = process.away ? OTHER_ISA : THIS_ISA;
+    enum isa other = here == X86_64 ? AARCH64 : X86_64;
+    uint32_t isa = value & 0xff, vehicle = value >> 8 & 0xff;
+    state.requested_isa = isa == X86_64 || isa == AARCH64 ? isa : (uint32_t)other;
+    state.requested_vehicle = vehicle == PAIR || vehicle == EXEC ? vehicle : DEFAULT_VEHICLE;
+    want_attention();
+}
+
+// In this process, right now: the program's own stack or its alternate one, as the kernel chose.
+static void run_now(int signal, struct siginfo *info, context *kernel_context) {
+    struct sigaction action = state.actions[signal];
+    if (action.flags & SA_RESETHAND) {
+        state.actions[signal].handler = SIG_DFL;
+    }
+    sigset before = kernel_context->mask | (state.mask & signal_bit(SIGURG));
+    state.mask = (before | action.mask | (action.flags & SA_NODEFER ? 0 : signal_bit(signal))) & MASKABLE;
+#if defined(__x86_64__)
+    struct program_context *context = kernel_context;
+#else
+    struct program_context forged = {0}, *context = &forged;
+    forged.stack = kernel_context->stack;
+    forged.mask = before;
+    forged.rsp = kernel_context->sp;
+    forged.rbp = kernel_context->x[29];
+    forged.rip = kernel_context->pc;
+    forged.cr2 = kernel_context->fault_address;
+#endif
+    call_handler(&action, signal, info, context);
+    // The handler may have changed the mask that it returns to.
+    state.mask = (context->mask & ~signal_bit(SIGURG)) | (before & signal_bit(SIGURG));
+    kernel_context->mask = context->mask & ~signal_bit(SIGURG);
+    __twin_update_poll();
+}
+
+static void on_signal(int signal, struct siginfo *info, context *context) {
+    int request = signal == SIGURG && is_request(info);
+    if (request) {
+        note_request(info);
+        stop_system_call(context, 1);
+        if (info->code == SI_QUEUE) {
+            return;
+        }
+    }
+    if (!is_handler(state.actions[signal].handler)) {
+        return;
+    }
+    int masked = signal == SIGURG && state.mask & signal_bit(SIGURG); // the kernel's mask never has it
+    if (process.deferring && is_fault(signal) && info->code > 0) {
+        // The runtime itself is at fault, and would be again and again.
+        struct sigaction action = {SIG_DFL, SA_RESTORER, (uint64_t)__twin_sigreturn, 0};
+        RAW(rt_sigaction, signal, &action, 0, KERNEL_SIGSET_SIZE);
+    } else if (process.deferring || masked) {
+        enqueue(signal, info, process.temporary_mask_active);
+        if (!masked) {
+            want_attention();
+            stop_system_call(context, 0);
+        }
+    } else {
+        run_now(signal, info, context);
+    }
+}
+
+// What the kernel of the owner has to know of an action.
+static long install(int signal) {
+    const struct sigaction *action = &state.actions[signal];
+    struct sigaction kernel = {action->handler, action->flags | SA_RESTORER, (uint64_t)__twin_sigreturn, action->mask};
+    if (signal == SIGURG) { // without SA_RESTART: a request ends a call that blocks
+        kernel.handler = (uint64_t)on_signal;
+        kernel.flags = SA_SIGINFO | SA_RESTORER;
+        kernel.mask = 0;
+    } else if (is_handler(action->handler)) {
+        kernel.handler = (uint64_t)on_signal;
+        kernel.flags |= SA_SIGINFO;
+    }
+    kernel.mask &= ~signal_bit(SIGURG);
+    return RAW(rt_sigaction, signal, &kernel, 0, KERNEL_SIGSET_SIZE);
+}
+
+long __twin_sigaction(int signal, const struct sigaction *new, struct sigaction *old, size_t size) {
+    if (signal < 1 || signal > SIGNALS || size != KERNEL_SIGSET_SIZE ||
+        (new && (signal == SIGKILL || signal == SIGSTOP))) {
+        return -EINVAL;
+    }
+    struct sigaction before = state.actions[signal];
+    if (new) {
+        state.actions[signal] = *new;
+        long error = install(signal);
+        if (error < 0) {
+            state.actions[signal] = before;
+            return error;
+        }
+    }
+    if (old) {
+        *old = before;
+    }
+    return 0;
+}
+
+long __twin_sigaltstack(const struct sigaltstack *new, struct sigaltstack *old) {
+    const uint64_t minimum = 2048;
+    struct sigaltstack before = state.altstack;
+    int on = is_on(&before, (uint64_t)__builtin_frame_address(0));
+    if (new) {
+        if (on) {
+            return -EPERM;
+        }
+        if (new->flags & ~(SS_DISABLE | SS_ONSTACK)) {
+            return -EINVAL;
+        }
+        if (!(new->flags & SS_DISABLE) && new->size < minimum) {
+            return -ENOMEM;
+        }
+        state.altstack = *new;
+        if (new->flags & SS_DISABLE) {
+            state.altstack = (struct sigaltstack){.flags = SS_DISABLE};
+        }
+        if (process.role == OWNER) {
+            __twin_kernel_altstack(1);
+        }
+    }
+    if (old) {
+        *old = before;
+        old->flags = on ? SS_ONSTACK : before.size ? 0 : SS_DISABLE;
+    }
+    return 0;
+}
+
+// The owner's kernel must not use the program's alternate stack while the program is away.
+void __twin_kernel_altstack(int enable) {
+    static const struct sigaltstack none = {.flags = SS_DISABLE};
+    RAW(sigaltstack, enable ? &state.altstack : &none, 0);
+}
+
+void __twin_signals_start(void) {
+    RAW(rt_sigprocmask, SIG_BLOCK, 0, &state.mask, KERNEL_SIGSET_SIZE);
+    state.altstack.flags = SS_DISABLE;
+    for (int signal = 1; signal <= SIGNALS; signal++) {
+        RAW(rt_sigaction, signal, 0, &state.actions[signal], KERNEL_SIGSET_SIZE); // what exec left ignored
+    }
+    install(SIGURG);
+    __twin_kernel_mask(state.mask);
+}
+
+// After an exec hop, which keeps only what is ignored.
+void __twin_signals_install(void) {
+    for (int signal = 1; signal <= SIGNALS; signal++) {
+        if (signal != SIGKILL && signal != SIGSTOP) {
+            install(signal);
+        }
+    }
+    __twin_kernel_altstack(1);
+}
+
+// A guest gets no signals but those that its own instructions raise.
+static void on_fault(int signal, struct siginfo *info, context *context) {
+    if (process.deferring || !is_handler(state.actions[signal].handler) || state.mask & signal_bit(signal)) {
+        __twin_die(signal);
+    }
+    run_now(signal, info, context);
+}
+
+void __twin_fault_handlers(void) {
+    for (int signal = 1; signal <= SIGNALS; signal++) {
+        if (is_fault(signal)) {
+            struct sigaction action = {(uint64_t)on_fault, SA_SIGINFO | SA_RESTORER | SA_NODEFER | SA_ONSTACK,
+                                       (uint64_t)__twin_sigreturn, 0};
+            RAW(rt_sigaction, signal, &action, 0, KERNEL_SIGSET_SIZE);
+        }
+    }
+}
+
+// Ends the program as the default action of `signal` does.
+_Noreturn void __twin_die(int signal) {
+    if (process.role == GUEST) {
+        struct call call = {CALL_DIE, {signal}};
+        __twin_remote(&call, 0);
+    }
+    __twin_visitor_end();
+    struct sigaction action = {SIG_DFL, SA_RESTORER, (uint64_t)__twin_sigreturn, 0};
+    RAW(rt_sigaction, signal, &action, 0, KERNEL_SIGSET_SIZE);
+    sigset set = signal_bit(signal);
+    RAW(kill, RAW(getpid), signal);
+    RAW(rt_sigprocmask, SIG_UNBLOCK, &set, 0, KERNEL_SIGSET_SIZE);
+    for (;;) { // the signal's default is not deadly
+        RAW(exit_group, 128 + signal);
+    }
+}
