@@ -3,7 +3,7 @@
 
 use crate::half::{ENDIAN, Rela};
 use crate::ids::{SectionId, Side};
-use crate::object::{Class, Content, Section, Segment};
+use crate::objects::{Class, Content, Section, Segment};
 use crate::program::{Program, Target};
 use anyhow::{Result, anyhow, bail};
 use object::elf;

@@ -2,7 +2,7 @@
 
 use crate::args::Args;
 use crate::ids::{Id, SectionId, Side, SymbolId};
-use crate::object::Class;
+use crate::objects::Class;
 use crate::program::{Definition, Program, Target};
 use crate::synthetic;
 use object::elf;

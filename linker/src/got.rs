@@ -4,7 +4,7 @@ use crate::errors::Errors;
 use crate::half::ENDIAN;
 use crate::ids::{ObjectId, Pair, SectionId, Side, SymbolId};
 use crate::isa::{self, Base, Form};
-use crate::object::{Class, Section, Segment};
+use crate::objects::{Class, Section, Segment};
 use crate::program::{Program, Target, only_on};
 use anyhow::Result;
 use object::elf;

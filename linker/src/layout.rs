@@ -2,7 +2,7 @@
 
 use crate::args::{Args, Strip};
 use crate::ids::{OutputId, Pair, SectionId, Side, Table};
-use crate::object::{Class, Section, Segment};
+use crate::objects::{Class, Section, Segment};
 use crate::program::Program;
 use crate::tls::Tls;
 use anyhow::{Result, bail};
@@ -300,11 +300,8 @@ fn place_segment(
         // The uniform data always exist.
         memory_size = memory_size.max(PAGE);
     }
-    let mut file_size = Pair::new(|side| file_end[side] - start);
-    if segment == Segment::Text {
-        // Traps up to the end of the page.
-        file_size = Pair::new(|_| memory_size);
-    }
+    // A loader cannot zero the rest of a page that is read-only.
+    let file_size = Pair::new(|side| if segment.is_writable() { file_end[side] - start } else { memory_size });
     let file_offset = Pair::default();
     Ok(SegmentLayout { segment, address: start, used: used - start, memory_size, file_offset, file_size })
 }

@@ -1,6 +1,6 @@
 //! The two-image linker and the file formats shared by all of Twin.
 //!
-//! One module a phase, in this order: [`args`], [`input`], [`resolve`] (with [`half`] and [`object`], which read
+//! One module a phase, in this order: [`args`], [`input`], [`resolve`] (with [`half`] and [`objects`], which read
 //! objects into the [`program`]), [`conventions`], [`synthetic`], [`gc`], [`eh_frame`], [`got`], [`layout`] (with
 //! [`tls`]), [`relocate`], [`verify`], [`output`], [`map`]. [`link`] runs them; [`isa`] holds what depends on an ISA.
 pub mod args;
@@ -18,7 +18,7 @@ pub mod isa;
 pub mod layout;
 pub mod link;
 pub mod map;
-pub mod object;
+pub mod objects;
 pub mod output;
 pub mod program;
 pub mod relocate;

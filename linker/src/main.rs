@@ -1,2 +1,36 @@
-//! `twin-ld`.
-fn main() {}
+//! `twin-ld`: see `twin-ld --help`.
+
+use std::process::ExitCode;
+use twin_linker::args::{self, Command};
+use twin_linker::errors::Errors;
+use twin_linker::link;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            match error.downcast_ref::<Errors>() {
+                Some(errors) => errors.messages().iter().for_each(|message| eprintln!("twin-ld: error: {message}")),
+                None => eprintln!("twin-ld: error: {error:#}"),
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
+    // Configure scripts look for these words to see whether the GNU options work.
+    const VERSION: &str = concat!("twin-ld ", env!("CARGO_PKG_VERSION"), " (compatible with GNU linkers)");
+    let arguments = std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned());
+    match args::parse(arguments)? {
+        Command::Help => print!("{}", args::HELP),
+        Command::Version => println!("{VERSION}"),
+        Command::Link(args, version) => {
+            if version {
+                println!("{VERSION}");
+            }
+            link::run(&args)?;
+        }
+    }
+    Ok(())
+}

@@ -3,7 +3,7 @@
 use crate::half::{Place, Rela, Symbol};
 use crate::ids::{ObjectId, Pair, SectionId, Side, SymbolId, Table};
 use crate::isa;
-use crate::object::{Meaning, Object, Section};
+use crate::objects::{Meaning, Object, Section};
 use object::elf::{self, SymbolType};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -46,7 +46,7 @@ pub struct Global<'a> {
 }
 
 /// What a relocation or symbol refers to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Target {
     /// A place in a section.
     Section(SectionId, u64),

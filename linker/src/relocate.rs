@@ -7,7 +7,7 @@ use crate::half::{ENDIAN, Rela};
 use crate::ids::{ObjectId, SectionId, Side};
 use crate::isa::{self, Base, Form, Howto};
 use crate::layout::{Layout, PAGE};
-use crate::object::{Class, Section, Segment};
+use crate::objects::{Class, Section, Segment};
 use crate::program::{Program, Reference, Target};
 use anyhow::Result;
 

@@ -10,11 +10,11 @@ use crate::half::{self, Place, Symbol};
 use crate::ids::{MemberId, ObjectId, Pair, Side, SymbolId, Table};
 use crate::input::File;
 use crate::isa;
-use crate::object::{self, Meaning};
+use crate::objects::{self, Meaning};
 use crate::program::{Definition, Program, Strength};
 use crate::synthetic;
 use anyhow::{Context, Result, bail};
-use ::object::elf;
+use object::elf;
 use std::collections::{HashMap, VecDeque};
 
 /// Prefix of the symbols that stand for a thread-local variable's distance from the thread pointer.
@@ -137,7 +137,7 @@ impl<'a, 'r> Resolver<'a, 'r> {
 
     fn add_object(&mut self, name: &str, bytes: &'a [u8]) -> Result<()> {
         let id = self.program.objects.next_id();
-        let mut object = object::read(name, bytes, id, &mut self.program.sections, &mut self.groups)?;
+        let mut object = objects::read(name, bytes, id, &mut self.program.sections, &mut self.groups)?;
         let mut definitions = Vec::new();
         for side in Side::BOTH {
             let half = &mut object.sides[side];

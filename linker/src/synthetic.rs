@@ -2,9 +2,9 @@
 
 use crate::args::Args;
 use crate::errors::Errors;
-use crate::ids::{Id, Pair, Side, SymbolId};
+use crate::ids::{Pair, Side, SymbolId};
 use crate::layout::Layout;
-use crate::object::{Section, Segment};
+use crate::objects::{Section, Segment};
 use crate::program::{Definition, Program, Strength, Target};
 use anyhow::Result;
 use object::elf;

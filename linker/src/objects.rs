@@ -37,6 +37,22 @@ impl Segment {
         !matches!(self, Segment::PrivateRead | Segment::PrivateWrite)
     }
 
+    /// Whether the program may write to it.
+    pub fn is_writable(self) -> bool {
+        matches!(self, Segment::PrivateWrite | Segment::Write)
+    }
+
+    /// Name for the user.
+    pub fn name(self) -> &'static str {
+        match self {
+            Segment::PrivateRead => "private read-only",
+            Segment::Text => "text",
+            Segment::Read => "uniform read-only",
+            Segment::PrivateWrite => "private data",
+            Segment::Write => "uniform data",
+        }
+    }
+
     /// Whether its bytes are the same on both ISAs.
     pub fn is_uniform_data(self) -> bool {
         matches!(self, Segment::Read | Segment::Write)
@@ -93,10 +109,7 @@ pub struct Section<'a> {
 impl<'a> Section<'a> {
     /// A section of the linker's own on `sides`, zero until its content is filled in.
     pub fn made(name: &'a str, segment: Segment, kind: SectionType, align: u64, size: u64, sides: &[Side]) -> Self {
-        let write = match segment {
-            Segment::PrivateWrite | Segment::Write => elf::SHF_WRITE.0,
-            _ => 0,
-        };
+        let write = if segment.is_writable() { elf::SHF_WRITE.0 } else { 0 };
         let content =
             |side| sides.contains(&side).then(|| Content { data: Cow::Borrowed(&[][..]), size, relocations: &[] });
         Section {

@@ -1,0 +1,80 @@
+//! Runs the phases of a link job.
+
+use crate::args::Args;
+use crate::ids::{Pair, Side};
+use crate::input::File;
+use crate::layout::Layout;
+use crate::program::{Program, Target};
+use crate::relocate::Image;
+use crate::{conventions, eh_frame, gc, got, input, layout, map, output, resolve, synthetic, verify};
+use anyhow::{Context, Result, bail};
+
+/// Links a twin binary.
+///
+/// # Errors
+/// [`crate::errors::Errors`] for several errors of one phase, or the first error otherwise. Nothing is written then.
+pub fn run(args: &Args) -> Result<()> {
+    let files = input::read_all(args)?;
+    let mut program = resolve::run(args, &files)?;
+    conventions::check(&program)?;
+    synthetic::allocate_commons(&mut program);
+    synthetic::define(&mut program);
+    if args.gc_sections {
+        gc::run(args, &mut program);
+    }
+    let frames = Pair::try_new(|side| eh_frame::collect(&mut program, side))?;
+    let gots = got::scan(&mut program)?;
+    let build_id = output::add_build_id(args, &mut program);
+    let layout = layout::run(args, &mut program)?;
+    synthetic::assign(args, &mut program, &layout)?;
+    let entry = entry(args, &program)?;
+    let contents = Pair::try_new(|side| {
+        let image = Image { program: &program, layout: &layout, side, got: &gots[side], frames: &frames[side] };
+        image.bytes()
+    })?;
+    verify::run(&program, &layout, &contents)?;
+    let writer = output::Writer { args, program: &program, layout: &layout, entry, build_id };
+    output::write_executable(&args.output, &writer.file(contents)?)?;
+    write_reports(args, &files, &program, &layout)
+}
+
+/// Address of the entry point, which both ISAs share.
+fn entry(args: &Args, program: &Program) -> Result<u64> {
+    let name = &args.entry;
+    let Some(&id) = program.by_name.get(name.as_str()) else { bail!("undefined entry symbol: {name}") };
+    let addresses = Pair::try_new(|side| match program.global_target(id, side) {
+        Target::Undefined | Target::UndefinedWeak | Target::Dropped => bail!("undefined entry symbol: {name}"),
+        target => Ok(program.address(target)),
+    })?;
+    if addresses.home != addresses.visitor {
+        let [home, visitor] = Side::BOTH.map(|side| addresses[side]);
+        bail!("entry symbol {name} is at {home:#x} on one ISA and at {visitor:#x} on the other");
+    }
+    Ok(addresses.home)
+}
+
+fn write_reports(args: &Args, files: &[File], program: &Program, layout: &Layout) -> Result<()> {
+    if args.print_map || args.map.is_some() {
+        let text = map::render(program, layout);
+        if args.print_map {
+            print!("{text}");
+        }
+        if let Some(path) = &args.map {
+            std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+    }
+    if let Some(path) = &args.dependency_file {
+        let escape = |path: &std::path::Path| path.display().to_string().replace(' ', "\\ ");
+        let mut text = format!("{}:", escape(&args.output));
+        for file in files {
+            text.push_str(&format!(" \\\n  {}", escape(&file.path)));
+        }
+        // An empty rule for each input, so that make survives its removal.
+        for file in files {
+            text.push_str(&format!("\n\n{}:", escape(&file.path)));
+        }
+        text.push('\n');
+        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
