@@ -81,12 +81,12 @@ long __twin_fork(int signal) {
         return -EAGAIN; // a signal handler at the visitor: fork comes home first wherever it can (__twin_want_home)
     }
     sigset mask = state.mask;
-    __twin_kernel_mask(~0ul);
+    __twin_kernel_mask(ALL_SIGNALS);
     long child = process.window >= 0 ? __twin_on_native_stack(fork_from_window, (void *)(long)signal)
                                      : RAW(clone, signal);
     if (child == 0) {
         state.pid = (int32_t)RAW(getpid);
-        state.hop.complete = 0;
+        state.hop[0].complete = state.hop[1].complete = 0;
     }
     __twin_kernel_mask(mask);
     return child;

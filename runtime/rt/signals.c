@@ -10,6 +10,7 @@
 #include "twin.h"
 
 #define KERNEL_SIGSET_SIZE 8
+// What a program can block: so its mask is never ALL_SIGNALS.
 #define MASKABLE (~(signal_bit(SIGKILL) | signal_bit(SIGSTOP)))
 
 // A SIGURG is a hop request if it carries this value (or none at all: `kill -URG`). The low bytes: ISA and vehicle.
@@ -23,7 +24,7 @@ static int is_fault(int signal) {
 }
 
 void __twin_kernel_mask(sigset mask) {
-    mask &= ~signal_bit(SIGURG);
+    mask = mask == ALL_SIGNALS ? mask : mask & ~signal_bit(SIGURG);
     RAW(rt_sigprocmask, SIG_SETMASK, &mask, 0, KERNEL_SIGSET_SIZE);
 }
 
@@ -89,6 +90,9 @@ static void enqueue(int signal, const struct siginfo *info, int forced) {
 
 static struct queued_signal *first_deliverable(sigset mask) {
     struct queued_signal *first = 0;
+    if (state.signals_queued == state.signals_taken) {
+        return 0;
+    }
     for (int i = 0; i < MAX_SIGNALS_QUEUED; i++) {
         struct queued_signal *slot = &state.queue[i];
         if (__atomic_load_n(&slot->status, __ATOMIC_ACQUIRE) == SLOT_FULL &&
@@ -108,14 +112,20 @@ int __twin_force_queued(sigset mask) {
     return slot != 0;
 }
 
-void __twin_update_poll(void) {
-    __twin_poll.wanted = state.requested_isa || state.home_wanted || first_deliverable(state.mask);
-    __twin_poll.requested = __twin_poll.wanted || state.stress;
-}
-
 static void want_attention(void) {
     __twin_poll.wanted = 1;
     __twin_poll.requested = 1;
+}
+
+// Sets the bytes that polls look at. They are cleared before the reasons are looked at: a signal handler (of home,
+// perhaps, while this is the visitor) that adds a reason meanwhile sets them after that.
+void __twin_update_poll(void) {
+    __twin_poll.wanted = 0;
+    __twin_poll.requested = state.stress != 0;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (state.requested_isa || state.home_wanted || first_deliverable(state.mask)) {
+        want_attention();
+    }
 }
 
 long __twin_sigpending(sigset *set, size_t size) {
@@ -146,8 +156,7 @@ static void run_queued(int signal, struct siginfo *info) {
     if (!is_handler(action.handler)) {
         if (action.handler == SIG_DFL && signal != SIGURG) {
             // The program took its handler away meanwhile: the kernel knows what the default is.
-            struct call call = {SYS_tgkill, {state.pid, state.pid, signal}};
-            process.role == GUEST ? __twin_remote(&call, 0) : __twin_kernel(&(const uint8_t){0}, &call);
+            __twin_syscall(SYS_tgkill, state.pid, state.pid, signal, 0, 0, 0);
         }
         return;
     }
@@ -181,6 +190,7 @@ void __twin_deliver(void) {
     struct queued_signal *slot;
     while ((slot = first_deliverable(state.mask))) {
         struct siginfo info = slot->info;
+        state.signals_taken++;
         __atomic_store_n(&slot->status, SLOT_FREE, __ATOMIC_RELEASE);
         __twin_update_poll();
         run_queued(info.signal, &info);
@@ -220,7 +230,8 @@ static void run_now(int signal, struct siginfo *info, context *kernel_context) {
     if (action.flags & SA_RESETHAND) {
         state.actions[signal].handler = SIG_DFL;
     }
-    sigset before = kernel_context->mask | (state.mask & signal_bit(SIGURG));
+    // The kernel's context of a guest has the visitor's mask; the kernel's mask never has SIGURG.
+    sigset before = process.role == GUEST ? state.mask : kernel_context->mask | (state.mask & signal_bit(SIGURG));
     state.mask = (before | action.mask | (action.flags & SA_NODEFER ? 0 : signal_bit(signal))) & MASKABLE;
 #if defined(__x86_64__)
     struct program_context *context = kernel_context;
@@ -236,7 +247,9 @@ static void run_now(int signal, struct siginfo *info, context *kernel_context) {
     call_handler(&action, signal, info, context);
     // The handler may have changed the mask that it returns to.
     state.mask = (context->mask & ~signal_bit(SIGURG)) | (before & signal_bit(SIGURG));
-    kernel_context->mask = context->mask & ~signal_bit(SIGURG);
+    if (process.role == OWNER) {
+        kernel_context->mask = state.mask & ~signal_bit(SIGURG);
+    }
     __twin_update_poll();
 }
 
@@ -322,9 +335,7 @@ long __twin_sigaltstack(const struct sigaltstack *new, struct sigaltstack *old) 
         if (new->flags & SS_DISABLE) {
             state.altstack = (struct sigaltstack){.flags = SS_DISABLE};
         }
-        if (process.role == OWNER) {
-            __twin_kernel_altstack(1);
-        }
+        __twin_kernel_altstack(1);
     }
     if (old) {
         *old = before;
@@ -333,10 +344,17 @@ long __twin_sigaltstack(const struct sigaltstack *new, struct sigaltstack *old) 
     return 0;
 }
 
-// The owner's kernel must not use the program's alternate stack while the program is away.
+// Tells this process's kernel the program's alternate stack, or that there is none: while the program is away.
 void __twin_kernel_altstack(int enable) {
-    static const struct sigaltstack none = {.flags = SS_DISABLE};
-    RAW(sigaltstack, enable ? &state.altstack : &none, 0);
+    static struct sigaltstack known;
+    struct sigaltstack wanted = state.altstack;
+    if (!enable || !wanted.size) {
+        wanted = (struct sigaltstack){.flags = SS_DISABLE};
+    }
+    if (wanted.base != known.base || wanted.size != known.size) {
+        RAW(sigaltstack, &wanted, 0);
+        known = wanted;
+    }
 }
 
 void __twin_signals_start(void) {
@@ -368,13 +386,16 @@ static void on_fault(int signal, struct siginfo *info, context *context) {
 }
 
 void __twin_fault_handlers(void) {
+    sigset faults = 0;
     for (int signal = 1; signal <= SIGNALS; signal++) {
         if (is_fault(signal)) {
             struct sigaction action = {(uint64_t)on_fault, SA_SIGINFO | SA_RESTORER | SA_NODEFER | SA_ONSTACK,
                                        (uint64_t)__twin_sigreturn, 0};
             RAW(rt_sigaction, signal, &action, 0, KERNEL_SIGSET_SIZE);
+            faults |= signal_bit(signal);
         }
     }
+    RAW(rt_sigprocmask, SIG_UNBLOCK, &faults, 0, KERNEL_SIGSET_SIZE);
 }
 
 // Ends the program as the default action of `signal` does.

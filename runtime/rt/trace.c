@@ -4,16 +4,27 @@
 // the descriptors writes the line as soon as it runs.
 #include "twin.h"
 
+// Two records, as home writes the line of a hop to its visitor when the program may be on its way back already.
+static struct hop_record *record(void) { return &state.hop[state.hops & 1]; }
+
 void __twin_trace_begin(uint64_t pc, enum isa to, enum vehicle vehicle) {
-    struct hop_record *hop = &state.hop;
-    hop->number = ++state.hops;
-    hop->pc = pc;
-    hop->copied = 0;
-    hop->mapped = state.bytes_mapped;
-    hop->started = __twin_now();
-    hop->from = THIS_ISA;
-    hop->to = to;
-    hop->vehicle = vehicle;
+    state.hops++;
+    if (state.trace >= 0) {
+        *record() = (struct hop_record){
+            .number = state.hops, .pc = pc, .mapped = state.bytes_mapped, .started = __twin_now(),
+            .from = THIS_ISA, .to = to, .vehicle = vehicle,
+        };
+    }
+}
+
+void __twin_trace_copied(uint64_t bytes) { record()->copied = bytes; }
+
+void __twin_trace_end(void) {
+    if (state.trace >= 0) {
+        record()->mapped = state.bytes_mapped - record()->mapped;
+        record()->finished = __twin_now();
+        record()->complete = 1;
+    }
 }
 
 static const char *isa_name(uint32_t isa) { return isa == X86_64 ? "x86_64" : "aarch64"; }
@@ -25,8 +36,7 @@ static void field(struct text *line, const char *name, uint64_t value) {
     __twin_put_number(line, value);
 }
 
-void __twin_trace_flush(void) {
-    struct hop_record *hop = &state.hop;
+static void write_line(struct hop_record *hop) {
     if (!hop->complete) {
         return;
     }
@@ -47,4 +57,9 @@ void __twin_trace_flush(void) {
     field(&line, "ns", hop->finished - hop->started);
     __twin_put(&line, "}\n");
     RAW(write, state.trace, bytes, line.length);
+}
+
+void __twin_trace_flush(void) {
+    write_line(&state.hop[(state.hops + 1) & 1]);
+    write_line(record());
 }

@@ -2,7 +2,8 @@
 // assembly, called from uniform code, never on the stack at a hop.
 //
 //   linux.h syscalls.h   kernel interface; the one table of system-call numbers of both ISAs
-//   x86_64/ aarch64/     arch.h (registers, signal context), start.S, uniform.S, kernel.c, each for its ISA
+//   x86_64/ aarch64/     arch.h (registers, signal context); start.inc, uniform.inc, kernel.inc: included by the files
+//                        of those names
 //   start.S start.c      process start: arena, program stack, canonical auxv, environment of the runtime
 //   arena.c              the region table; mmap, munmap, mremap, mprotect, madvise, brk
 //   window.c             the memfd that holds the program's memory once it hops; copies, maps, hashes it
@@ -107,7 +108,7 @@ struct twin_state {
 
     // The pair. `turn` says who runs; a side that sleeps on it says so in `sleeping`.
     uint32_t turn __attribute__((aligned(64)));
-    uint32_t sleeping;
+    uint32_t sleeping[2]; // by role
     uint32_t visitor_ready;
     uint32_t interruptible;
     struct call call;
@@ -131,9 +132,9 @@ struct twin_state {
     uint64_t stack_low, stack_high;
     uint64_t brk;
 
-    struct sigaction actions[SIGNALS];
+    struct sigaction actions[SIGNALS + 1]; // by number
     struct sigaltstack altstack;
-    uint64_t signals_queued; // orders the queue
+    uint64_t signals_queued, signals_taken;
     struct queued_signal queue[MAX_SIGNALS_QUEUED];
 
     // A call that a hop interrupted, with the moment its time-out ends: see blocking.c.
@@ -141,13 +142,13 @@ struct twin_state {
     uint64_t timed_deadline, timed_depth;
     uint32_t timed_valid;
 
-    // Over an exec hop.
-    uint32_t resume_cloexec_count;
-    int32_t resume_cloexec[MAX_CLOEXEC];
+    // Over an exec hop: what exec changes.
+    uint32_t cloexec_count;
+    int32_t cloexec[MAX_CLOEXEC];
     char name[16];
 
-    struct hop_record hop;
     uint64_t hops;
+    struct hop_record hop[2]; // by the low bit of its number
     uint64_t bytes_mapped;
     uint64_t uniform_hash[2]; // of the uniform data segment before and after __twin_poll
 
@@ -177,8 +178,7 @@ struct twin_process {
     enum role role; // OWNER: this process has the PID and the descriptors; GUEST: the pair's visitor
     volatile uint32_t deferring;
     volatile uint32_t away; // the owner's program runs at the visitor
-    volatile uint32_t temporary_mask_active;
-    volatile sigset temporary_mask;
+    volatile uint32_t temporary_mask_active; // in a call that waits under another mask than state.mask
     int32_t window, image, executable; // descriptors: the memory, the aarch64 image, the x86-64 executable
     int32_t visitor, lifeline;         // process id; a pipe whose end tells the visitor that home is gone
     const char *path;                  // $PATH when the program started
@@ -236,6 +236,7 @@ long __twin_sigaction(int signal, const struct sigaction *new, struct sigaction 
 long __twin_sigprocmask(int how, const sigset *new, sigset *old, size_t size);
 long __twin_sigpending(sigset *set, size_t size);
 long __twin_sigaltstack(const struct sigaltstack *new, struct sigaltstack *old);
+#define ALL_SIGNALS (~0ul)
 void __twin_kernel_mask(sigset mask);
 void __twin_kernel_altstack(int enable);
 void __twin_set_mask(sigset mask);
@@ -256,12 +257,13 @@ uint64_t __twin_attention(uint64_t sp);
 int __twin_want_home(void);
 uint64_t __twin_now(void);
 void __twin_arrive(void);
-uint64_t __twin_leave(uint64_t sp, enum isa to, enum vehicle vehicle);
-void __twin_futex_wait(enum turn turn, const struct timespec *timeout);
+enum turn __twin_turn(void);
+void __twin_wait_turn(enum turn turn, const struct timespec *timeout);
 void __twin_give_turn(enum turn turn);
+void __twin_await_visit(void);
 
-// visitor.c
-long __twin_visitor_start(void);
+// visitor.c; a `const char *` result is a message about what went wrong, or 0
+const char *__twin_visitor_start(void);
 void __twin_visitor_end(void);
 void __twin_serve(void);
 long __twin_remote(const struct call *call, int interruptible);
@@ -269,13 +271,15 @@ _Noreturn void __twin_visit(const char *descriptors);
 #define CALL_DIE (-1) // besides system-call numbers: end by the signal that is the first argument
 
 // exec.c
-void __twin_exec_hop(enum isa to);
+const char *__twin_exec_hop(void);
 _Noreturn void __twin_resume(const char *descriptors);
-long __twin_find_qemu(void);
-long __twin_extract_image(void);
+const char *__twin_find_qemu(void);
+const char *__twin_extract_image(void);
 
 // trace.c, text.c
 void __twin_trace_begin(uint64_t pc, enum isa to, enum vehicle vehicle);
+void __twin_trace_copied(uint64_t bytes);
+void __twin_trace_end(void);
 void __twin_trace_flush(void);
 struct text {
     size_t length;

@@ -1,7 +1,7 @@
 #if defined(__x86_64__)
-#include "x86_64/uniform.S"
+#include "x86_64/uniform.inc"
 #else
-#include "aarch64/uniform.S"
+#include "aarch64/uniform.inc"
 #endif
 
     .section .note.GNU-stack,"",%progbits
