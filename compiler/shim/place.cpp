@@ -2,6 +2,8 @@
 // calls: [return address][saved FP][locals][slots][private: spill slots, padded to the larger ISA's].
 #include "shim.h"
 
+#include "llvm/ADT/BitVector.h"
+#include "llvm/ADT/DenseMap.h"
 #include "llvm/CodeGen/MachineFrameInfo.h"
 #include "llvm/CodeGen/MachineFunction.h"
 #include "llvm/CodeGen/MachineInstr.h"
@@ -42,6 +44,7 @@ class PrivateLiveness {
   const MachineFunction &MF;
   UniformObjects Uniform;
   std::vector<State> In;
+  std::vector<BitVector> Written;
 
   // The memory operand for frame object `FI`, if it is the only one.
   static const MachineMemOperand *access(const MachineInstr &MI, int FI) {
@@ -95,15 +98,75 @@ public:
     return Live;
   }
 
-  template <typename Fn> void atUniformCalls(Fn Report) const {
+  // Which objects have been written since the last uniform call, on some path.
+  void findWritten() {
+    Written.assign(MF.getNumBlockIDs(), BitVector(MFI.getObjectIndexEnd()));
+    bool Changed = true;
+    while (Changed) {
+      Changed = false;
+      for (const MachineBasicBlock &MBB : MF) {
+        BitVector Out = Written[MBB.getNumber()];
+        for (const MachineInstr &MI : MBB)
+          write(MI, Out);
+        for (const MachineBasicBlock *Next : MBB.successors())
+          if (Out.test(Written[Next->getNumber()])) {
+            Written[Next->getNumber()] |= Out;
+            Changed = true;
+          }
+      }
+    }
+  }
+
+  void write(const MachineInstr &MI, BitVector &State) const {
+    if (twin::isUniformCall(MI))
+      State.reset();
+    else if (MI.mayStore())
+      for (const MachineOperand &Op : MI.operands())
+        if (Op.isFI() && Op.getIndex() >= 0)
+          State.set(Op.getIndex());
+  }
+
+  // An instruction that reads object `FI` as it is behind `Call`.
+  const MachineInstr *reader(const MachineInstr &Call, int FI) const {
+    SmallVector<std::pair<const MachineBasicBlock *, MachineBasicBlock::const_iterator>, 16> Work;
+    SmallPtrSet<const MachineBasicBlock *, 16> Seen;
+    Work.push_back({Call.getParent(), std::next(Call.getIterator())});
+    while (!Work.empty()) {
+      auto [MBB, I] = Work.pop_back_val();
+      bool Written = false;
+      for (; I != MBB->end() && !Written; ++I) {
+        State Live(MFI.getObjectIndexEnd());
+        step(*I, Live);
+        if (Live[FI])
+          return &*I;
+        const MachineMemOperand *Access = access(*I, FI);
+        Written = Access && Access->isStore();
+      }
+      for (const MachineBasicBlock *Next : MBB->successors())
+        if (!Written && Seen.insert(Next).second)
+          Work.push_back({Next, Next->begin()});
+    }
+    return nullptr;
+  }
+
+  template <typename Fn> void atUniformCalls(Fn Report) {
+    findWritten();
     for (const MachineBasicBlock &MBB : MF) {
+      // Backwards for what is read behind a call, forwards for what was written before it.
+      DenseMap<const MachineInstr *, State> Behind;
       State Live = out(MBB);
       for (const MachineInstr &MI : reverse(MBB)) {
         if (twin::isUniformCall(MI))
-          for (size_t FI = 0; FI < Live.size(); ++FI)
-            if (Live[FI])
-              Report(MI, FI);
+          Behind[&MI] = Live;
         step(MI, Live);
+      }
+      BitVector Before = Written[MBB.getNumber()];
+      for (const MachineInstr &MI : MBB) {
+        if (auto Found = Behind.find(&MI); Found != Behind.end())
+          for (unsigned FI : Before.set_bits())
+            if (Found->second[FI])
+              Report(MI, FI);
+        write(MI, Before);
       }
     }
   }
@@ -130,11 +193,14 @@ struct Place : twin::MachinePass {
     if (!twin::hasUniformCalls(MF))
       return false;
     MachineFrameInfo &MFI = MF.getFrameInfo();
-    PrivateLiveness(MF).atUniformCalls([&](const MachineInstr &MI, int FI) {
+    PrivateLiveness Liveness(MF);
+    Liveness.atUniformCalls([&](const MachineInstr &MI, int FI) {
       std::string Text;
-      raw_string_ostream(Text) << MI;
+      raw_string_ostream Out(Text);
+      if (const MachineInstr *Reader = Liveness.reader(MI, FI))
+        Reader->print(Out, /*IsStandalone=*/true, /*SkipOpers=*/false, /*SkipDebugLoc=*/true, /*AddNewLine=*/false);
       violation(MF, "spill slot " + std::to_string(FI) + " lives across uniform call site " +
-                        std::to_string(twin::siteOf(MI)) + ": " + Text);
+                        std::to_string(twin::siteOf(MI)) + "; read by " + Text);
     });
     if (MFI.hasVarSizedObjects())
       violation(MF, "the size of the frame is not static");

@@ -3,6 +3,7 @@
 #include "shim.h"
 
 #include "llvm/ADT/BitVector.h"
+#include "llvm/ADT/SetVector.h"
 #include "llvm/CodeGen/MachineFunction.h"
 #include "llvm/CodeGen/MachineInstr.h"
 #include "llvm/CodeGen/MachineRegisterInfo.h"
@@ -25,7 +26,7 @@ struct Rematerialise : twin::MachinePass {
   static constexpr unsigned MaxDepth = 4;
 
   // Whether `MI` can be cloned anywhere in the function: pure, and made of nothing but constants, the frame
-  // and values of the same kind. Flags must not be written: a clone may land between a compare and its branch.
+  // and values of the same kind. It may write flags that nobody reads.
   bool isPure(const MachineInstr &MI, unsigned Depth = 0) const {
     if (Depth > MaxDepth || MI.isPHI() || MI.isCall() || MI.hasUnmodeledSideEffects() || MI.mayStore() ||
         MI.isInlineAsm() || MI.isTerminator() || MI.isNotDuplicable() || MI.getNumExplicitDefs() != 1)
@@ -36,7 +37,7 @@ struct Rematerialise : twin::MachinePass {
       if (!Op.isReg() || !Op.getReg())
         continue;
       if (Op.getReg().isPhysical()) {
-        bool Harmless = Op.isDef() ? TII->isReMaterializable(MI) : MRI->isConstantPhysReg(Op.getReg());
+        bool Harmless = Op.isDef() ? Op.isDead() : MRI->isConstantPhysReg(Op.getReg());
         if (!Harmless && !TII->isIgnorableUse(Op))
           return false;
       } else if (Op.isUse()) {
@@ -48,20 +49,62 @@ struct Rematerialise : twin::MachinePass {
     return true;
   }
 
-  Register clone(MachineBasicBlock &MBB, MachineBasicBlock::iterator Where, const MachineInstr &MI) {
+  // Collects what a clone of `MI` writes besides its result.
+  void clobbers(const MachineInstr &MI, SmallSetVector<Register, 2> &Regs) const {
+    for (const MachineOperand &Op : MI.operands()) {
+      if (!Op.isReg() || !Op.getReg())
+        continue;
+      if (Op.isDef() && Op.getReg().isPhysical())
+        Regs.insert(Op.getReg());
+      else if (Op.isUse() && Op.getReg().isVirtual())
+        clobbers(*MRI->getUniqueVRegDef(Op.getReg()), Regs);
+    }
+  }
+
+  // The last place before `Where` at which a clone of `MI` disturbs nothing: it must not land between a compare
+  // and its branch, which may be in another block. Goes no further back than the uniform call.
+  using Place = std::pair<MachineBasicBlock *, MachineBasicBlock::iterator>;
+  Place quietPlace(Place Where, const MachineInstr &MI) const {
+    SmallSetVector<Register, 2> Regs;
+    clobbers(MI, Regs);
+    const TargetRegisterInfo *TRI = MRI->getTargetRegisterInfo();
+    auto [MBB, At] = Where;
+    auto IsQuiet = [&, &MBB = MBB, &At = At](Register Reg) {
+      return MBB->computeRegisterLiveness(TRI, Reg, At, /*Neighborhood=*/1000) == MachineBasicBlock::LQR_Dead;
+    };
+    while (!all_of(Regs, IsQuiet)) {
+      bool AtBegin = At == MBB->begin() || std::prev(At)->isPHI();
+      if (AtBegin && MBB->pred_size() == 1) {
+        MBB = *MBB->pred_begin();
+        At = MBB->getFirstTerminator();
+      } else if (AtBegin || twin::isUniformCall(*std::prev(At))) {
+        std::string Text;
+        raw_string_ostream Out(Text);
+        MI.print(Out, /*IsStandalone=*/true, /*SkipOpers=*/false, /*SkipDebugLoc=*/true, /*AddNewLine=*/false);
+        violation(*MBB->getParent(), "behind a uniform call there is no place for another " + Text);
+        return Where;
+      } else {
+        --At;
+      }
+    }
+    return {MBB, At};
+  }
+
+  Register clone(Place Where, const MachineInstr &MI) {
+    auto [MBB, At] = Where;
     Register Old = MI.getOperand(0).getReg();
     Register New = MRI->cloneVirtualRegister(Old);
     bool TargetKnows = TII->isTriviallyReMaterializable(MI) && !MI.getOperand(0).getSubReg();
     if (TargetKnows) {
-      TII->reMaterialize(MBB, Where, New, 0, MI);
+      TII->reMaterialize(*MBB, At, New, 0, MI);
     } else {
       SmallVector<std::pair<unsigned, Register>, 4> Operands;
       for (unsigned I = 0; I < MI.getNumOperands(); ++I) {
         const MachineOperand &Op = MI.getOperand(I);
         if (Op.isReg() && Op.isUse() && Op.getReg().isVirtual())
-          Operands.push_back({I, clone(MBB, Where, *MRI->getUniqueVRegDef(Op.getReg()))});
+          Operands.push_back({I, clone(Where, *MRI->getUniqueVRegDef(Op.getReg()))});
       }
-      MachineInstr &Copy = TII->duplicate(MBB, Where, MI);
+      MachineInstr &Copy = TII->duplicate(*MBB, At, MI);
       Copy.getOperand(0).setReg(New);
       for (auto [I, Reg] : Operands) {
         Copy.getOperand(I).setReg(Reg);
@@ -169,7 +212,7 @@ struct Rematerialise : twin::MachinePass {
       }
       if (!Crosses(*MBB, Where))
         continue;
-      Register New = clone(*MBB, Where, Def);
+      Register New = clone(quietPlace({MBB, Where}, Def), Def);
       Op->setReg(New);
       Op->setIsKill(false);
       Changed = true;

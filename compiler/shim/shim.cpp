@@ -4,7 +4,9 @@
 #include "llvm/CodeGen/MachineFunction.h"
 #include "llvm/CodeGen/MachineInstr.h"
 #include "llvm/CodeGen/Passes.h"
+#include "llvm/CodeGen/TargetLowering.h"
 #include "llvm/CodeGen/TargetPassConfig.h"
+#include "llvm/CodeGen/TargetSubtargetInfo.h"
 #include "llvm-c/TargetMachine.h"
 #include "llvm/IR/Instructions.h"
 #include "llvm/MC/MCAsmBackend.h"
@@ -83,6 +85,30 @@ extern "C" void twin_configure_target(LLVMTargetMachineRef machine) {
   TargetOptions &Options = reinterpret_cast<TargetMachine *>(machine)->Options;
   Options.FunctionSections = Options.DataSections = true;
   Options.UseInitArray = true;
+}
+
+namespace {
+// The setters are for the constructors of targets; here one target is set up as another would be.
+struct IndexedModes : TargetLowering {
+  static void disable(TargetLowering &TLI) {
+    using Setter = void (TargetLoweringBase::*)(ArrayRef<unsigned>, ArrayRef<MVT>, LegalizeAction);
+    Setter Load = &IndexedModes::setIndexedLoadAction, Store = &IndexedModes::setIndexedStoreAction;
+    std::vector<MVT> Types;
+    for (MVT VT : MVT::all_valuetypes())
+      Types.push_back(VT);
+    SmallVector<unsigned, 4> Modes{ISD::PRE_INC, ISD::PRE_DEC, ISD::POST_INC, ISD::POST_DEC};
+    (TLI.*Load)(Modes, Types, Expand);
+    (TLI.*Store)(Modes, Types, Expand);
+  }
+};
+} // namespace
+
+/// Instruction selection must not use loads and stores that also write back an address: nobody can compute that
+/// address again behind a uniform call. (AArch64 forms them once more after register allocation.)
+extern "C" void twin_disable_indexed_modes(LLVMTargetMachineRef machine, LLVMValueRef function) {
+  const auto *Machine = reinterpret_cast<TargetMachine *>(machine);
+  const TargetSubtargetInfo *Subtarget = Machine->getSubtargetImpl(*unwrap<Function>(function));
+  IndexedModes::disable(const_cast<TargetLowering &>(*Subtarget->getTargetLowering()));
 }
 
 /// Splits the block of `instruction` before it and returns the new second half (the C interface cannot).

@@ -39,7 +39,9 @@ fn lower_module(module: &Module, machine: &TargetMachine, mode: Mode) -> Result<
     conventions.wrap_natives(ir, mode);
     conventions.apply(ir);
     lower::aggregates::run(ir, &conventions);
-    lower::signatures::run(ir, &mut conventions)?;
+    if lower::signatures::run(ir, &mut conventions)? {
+        passes(module, machine, "function(sroa,instcombine<no-verify-fixpoint>,simplifycfg)")?;
+    }
     lower::tls::run(ir);
     lower::labels::run(ir);
     if mode == Mode::Uniform {
@@ -54,12 +56,15 @@ fn lower_module(module: &Module, machine: &TargetMachine, mode: Mode) -> Result<
     lower::allocas::run(ir, &mut conventions, &framed);
     slots::run(ir, &conventions, &framed);
     verify(module, "slot placement")?;
-    module
-        .run_passes("function(mem2reg)", machine, PassBuilderOptions::create())
-        .map_err(|e| anyhow!("mem2reg: {e}"))?;
+    passes(module, machine, "function(mem2reg)")?;
     slots::mark(ir, &conventions, &framed)?;
     verify(module, "marking")?;
     Ok(conventions.symbols(ir))
+}
+
+/// Runs passes of LLVM's.
+fn passes(module: &Module, machine: &TargetMachine, names: &str) -> Result<()> {
+    module.run_passes(names, machine, PassBuilderOptions::create()).map_err(|e| anyhow!("internal error: {names}: {e}"))
 }
 
 fn verify(module: &Module, phase: &str) -> Result<()> {

@@ -107,6 +107,7 @@ fn generate_one(bitcode: &[u8], isa: &dyn Isa, side: Side) -> Result<String> {
         let machine = target_machine(isa)?;
         module.set_triple(&machine.get_triple());
         module.set_data_layout(&machine.get_target_data().get_data_layout());
+        module.get_functions().for_each(|function| shim::disable_indexed_modes(&machine, function));
         let text = shim::with_host(&side, || machine.write_to_memory_buffer(&module, FileType::Assembly))
             .map_err(|e| anyhow!("{}: {e}", isa.name()))?;
         Ok(String::from_utf8_lossy(text.as_slice()).trim_end_matches('\0').to_owned())

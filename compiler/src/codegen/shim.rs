@@ -3,6 +3,7 @@
 use super::agree::Side;
 use anyhow::{Result, bail};
 use inkwell::targets::TargetMachine;
+use inkwell::values::{AsValueRef, FunctionValue};
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 
 /// Separates blocks in the list of call sites.
@@ -20,6 +21,10 @@ struct TwinHost {
 unsafe extern "C" {
     fn twin_install_passes();
     fn twin_configure_target(machine: inkwell::llvm_sys::target_machine::LLVMTargetMachineRef);
+    fn twin_disable_indexed_modes(
+        machine: inkwell::llvm_sys::target_machine::LLVMTargetMachineRef,
+        function: inkwell::llvm_sys::prelude::LLVMValueRef,
+    );
     fn twin_set_host(host: *const TwinHost);
     fn twin_assemble(
         triple: *const c_char,
@@ -42,6 +47,12 @@ pub fn install_passes() {
 pub fn configure_target(machine: &TargetMachine) {
     // SAFETY: the machine lives through the call.
     unsafe { twin_configure_target(machine.as_mut_ptr()) }
+}
+
+/// Keeps instruction selection for `function` from using loads and stores that write back an address.
+pub fn disable_indexed_modes(machine: &TargetMachine, function: FunctionValue) {
+    // SAFETY: both live through the call.
+    unsafe { twin_disable_indexed_modes(machine.as_mut_ptr(), function.as_value_ref()) }
 }
 
 /// Runs `work` with the machine passes active on this thread and `side` as their host.

@@ -114,8 +114,9 @@ fn place(module: Module, ty: Type, offset: &mut u64) -> u64 {
     offset.next_multiple_of(if module.abi_align(ty) > 8 { 16 } else { 8 })
 }
 
-/// Lowers signatures, calls and `va_start` of `module`.
-pub fn run(module: Module, conventions: &mut Conventions) -> Result<(), Unsupported> {
+/// Lowers signatures, calls and `va_start` of `module`. Tells whether there was a `va_start`: reading from a
+/// `va_list` can then be simplified.
+pub fn run(module: Module, conventions: &mut Conventions) -> Result<bool, Unsupported> {
     for function in module.definitions() {
         let mut calls = Vec::new();
         for call in function.instructions().into_iter().filter(|i| i.is_call()) {
@@ -131,14 +132,15 @@ pub fn run(module: Module, conventions: &mut Conventions) -> Result<(), Unsuppor
             call.lower(module, &area);
         }
     }
+    let mut has_lists = false;
     for function in module.definitions() {
         if !conventions.is_native(function) {
-            lower_definition(module, conventions, function);
+            has_lists |= lower_definition(module, conventions, function);
         } else if function.value_type().is_variadic() {
             return Err(Unsupported::module(format!("native function `{}` is variadic", function.name())));
         }
     }
-    Ok(())
+    Ok(has_lists)
 }
 
 /// A call that needs memory for arguments or its result.
@@ -249,12 +251,14 @@ fn copy_attributes(old: Value, new: Value, plan: &Plan) {
     }
 }
 
-fn lower_definition(module: Module, conventions: &mut Conventions, function: Value) {
+/// Tells whether there was a `va_start`.
+fn lower_definition(module: Module, conventions: &mut Conventions, function: Value) -> bool {
     let ty = function.value_type();
     let plan = plan(module, ty);
     if !plan.block && !plan.result_in_memory {
-        return;
+        return false;
     }
+    let mut has_lists = false;
     let kept_in_place = plan.kept.iter().enumerate().take_while(|(a, b)| a == *b).count();
     let attributes = if plan.result_in_memory { 0 } else { kept_in_place };
     let (new, old_params) = function.retype(module, plan.ty, attributes);
@@ -284,6 +288,7 @@ fn lower_definition(module: Module, conventions: &mut Conventions, function: Val
         for call in new.instructions().into_iter().filter(|i| i.is_call()) {
             if call.called_intrinsic().is_some_and(|n| n.starts_with("llvm.va_start")) {
                 va_start(module, call, block, plan.variadic_offset);
+                has_lists = true;
             }
         }
     }
@@ -300,6 +305,7 @@ fn lower_definition(module: Module, conventions: &mut Conventions, function: Val
         }
     }
     function.delete_function();
+    has_lists
 }
 
 fn va_start(module: Module, call: Value, block: Value, variadic_offset: u64) {
