@@ -59,14 +59,25 @@ static void parse_vehicle(const char *text) {
     }
 }
 
+// Moves an inherited descriptor out of the program's sight.
+static int adopt(int descriptor) {
+    long own = __twin_own_descriptor(descriptor);
+    if (own < 0) {
+        return descriptor;
+    }
+    if (descriptor > 2) {
+        RAW(close, descriptor);
+    }
+    return (int)own;
+}
+
 static void parse_trace(const char *text) {
     uint64_t file;
     const char *at = text;
     if (!__twin_parse_number(&at, &file) || *at || RAW(fcntl, file, F_GETFD) < 0) {
         __twin_fatal(125, "__TWIN_TRACE must be an open descriptor: ", text);
     }
-    long own = __twin_own_descriptor((int)file);
-    state.trace = own < 0 ? (int32_t)file : (int32_t)own;
+    state.trace = adopt((int)file);
 }
 
 static void parse_hash(const char *text) {
@@ -87,8 +98,8 @@ static void parse_start(const char *text) {
     if (!__twin_parse_descriptors(text, descriptors, 2)) {
         __twin_fatal(125, "__TWIN_START is for `twin run` only: ", text);
     }
-    process.image = descriptors[0];
-    process.executable = descriptors[1];
+    process.image = adopt(descriptors[0]);
+    process.executable = adopt(descriptors[1]);
 }
 
 static const struct {
