@@ -84,7 +84,8 @@ pub fn scan(program: &mut Program) -> Result<Pair<Got>> {
 struct Referrers {
     sides: Pair<bool>,
     places: Vec<String>,
-    more: usize,
+    /// Whether there are more than are shown.
+    more: bool,
 }
 
 struct Scan<'p, 'a> {
@@ -145,15 +146,15 @@ impl Scan<'_, '_> {
 
     fn note_undefined(&mut self, symbol: SymbolId, section: SectionId, side: Side, offset: u64) {
         const SHOWN: usize = 3;
-        let place = self.program.describe_place(section, side, offset);
         let referrers = self.undefined.entry(symbol).or_default();
         referrers.sides[side] = true;
-        if referrers.places.contains(&place) {
+        if referrers.places.len() == SHOWN {
+            referrers.more = true;
             return;
         }
-        match referrers.places.len() < SHOWN {
-            true => referrers.places.push(place),
-            false => referrers.more += 1,
+        let place = self.program.describe_place(section, side, offset);
+        if !referrers.places.contains(&place) {
+            referrers.places.push(place);
         }
     }
 
@@ -164,8 +165,8 @@ impl Scan<'_, '_> {
             for place in &referrers.places {
                 message.push_str(&format!("\n>>> referenced by {place}"));
             }
-            if referrers.more > 0 {
-                message.push_str(&format!("\n>>> referenced {} more times", referrers.more));
+            if referrers.more {
+                message.push_str("\n>>> and by others");
             }
             self.errors.push(message);
         }

@@ -13,6 +13,8 @@ use std::collections::HashMap;
 pub const BASE: u64 = 0x40_0000;
 /// Where the arena starts, below which the image must end.
 const LIMIT: u64 = 0x10_0000_0000;
+/// More than relocations of 32 bits reach; a damaged object must not fill the disk.
+const MAX_FILE_SIZE: u64 = 1 << 31;
 /// Size of a page on both ISAs.
 pub const PAGE: u64 = 4096;
 /// Functions start at multiples of this, so that both ISAs' code agrees.
@@ -127,6 +129,9 @@ pub fn run(args: &Args, program: &mut Program) -> Result<Layout> {
     let mut layout = Layout { outputs, segments, tls, file_size: Pair::default(), by_name };
     for side in Side::BOTH {
         assign_file_offsets(&mut layout, program, side);
+        if layout.file_size[side] > MAX_FILE_SIZE {
+            bail!("the executable would be larger than {MAX_FILE_SIZE:#x} bytes");
+        }
     }
     Ok(layout)
 }

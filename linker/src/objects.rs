@@ -346,7 +346,7 @@ fn classify(section: &HalfSection, uniform: &HashSet<&str>) -> Option<Class> {
     }
     if !section.flags.contains(elf::SHF_ALLOC) {
         let wanted = name.starts_with(".debug_") || name == ".comment";
-        return wanted.then_some(Class::Unloaded);
+        return (wanted && section.kind != elf::SHT_NOBITS).then_some(Class::Unloaded);
     }
     // Properties of one ISA's instructions; the two together have none.
     if name.starts_with(".note.gnu.property") {

@@ -1,6 +1,8 @@
 //! Makes fat objects without twin-cc, links them, and takes the result apart.
 #![allow(dead_code)] // Each test program uses its own part.
 
+pub mod uniform;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
@@ -100,6 +102,7 @@ impl Bench {
         let bytes = std::fs::read(&program).expect("a.out");
         let image = twin_linker::image::Image::parse(&bytes).expect("twin binary");
         let visitor = self.write("a.out.aarch64", image.aarch64);
+        std::fs::set_permissions(&visitor, program.metadata().expect("a.out").permissions()).expect("chmod");
         let home = self.run(program.to_str().expect("UTF-8"), &[]);
         assert_eq!(home, self.run("qemu-aarch64", &[&visitor]));
         home
