@@ -27,7 +27,7 @@ pub fn compile(tools: &Tools, arguments: &[OsString]) -> Result<u8> {
         let object = directory.path().join(format!("{}.o", isa.name()));
         let status = Command::new(&tools.clang)
             .arg(format!("--target={}", isa.triple()))
-            .args(["-ffunction-sections", "-fdata-sections", "-fno-pic", "-ffp-contract=off"])
+            .args(["-ffunction-sections", "-fdata-sections", "-fno-pic", "-fno-addrsig", "-ffp-contract=off"])
             .args(&rest)
             .arg("-o")
             .arg(&object)

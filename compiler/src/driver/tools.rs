@@ -58,6 +58,10 @@ impl Tools {
         flags.extend(CANONICAL.iter().map(Into::into));
         flags.extend(UNDEFINED.iter().map(|name| format!("-U{name}").into()));
         flags.push("-D__twin__=1".into());
+        // Keeps clang from offering the host's libraries.
+        let mut sysroot = OsString::from("--sysroot=");
+        sysroot.push(&self.sysroot);
+        flags.push(sysroot);
         flags.push("-isystem".into());
         flags.push(self.sysroot.join("include").into());
         flags.push("--end-no-unused-arguments".into());
