@@ -146,37 +146,32 @@ Links fat objects of twin-cc into one static executable for x86-64 and aarch64.
 ";
 
 /// Options of other linkers that change nothing here.
-const IGNORED: &[&str] = &[
-    "(", ")", "Bdynamic", "Bstatic", "Bsymbolic", "Bsymbolic-functions", "E", "EL", "N", "X", "as-needed", "call_shared",
-    "check-sections", "color-diagnostics", "cref", "d", "dc", "demangle", "discard-locals", "dn", "dp", "dy",
-    "eh-frame-hdr", "enable-new-dtags", "disable-new-dtags", "end-group", "end-lib", "export-dynamic",
-    "fatal-warnings", "g", "gdb-index", "i", "n", "nmagic", "no-add-needed", "no-allow-shlib-undefined",
-    "no-as-needed", "no-check-sections", "no-color-diagnostics", "no-copy-dt-needed-entries", "no-demangle",
-    "no-dynamic-linker", "no-eh-frame-hdr", "no-export-dynamic", "no-fatal-warnings", "no-ld-generated-unwind-info",
-    "no-omagic", "no-pie", "no-relax", "no-rosegment", "no-threads", "no-undefined", "no-warn-mismatch",
-    "no-warn-rwx-segments", "no-warnings", "non_shared", "nostdlib", "omagic", "relax", "rosegment", "start-group",
-    "start-lib", "static", "stats", "t", "threads", "trace", "verbose", "w", "warn-common", "warn-once",
-    "warn-rwx-segments", "no-keep-memory", "reduce-memory-overheads", "sort-common", "no-gnu-unique",
-    "ignore-unresolved-symbol", "no-execute-only", "no-undefined-version", "undefined-version",
-];
+const IGNORED: &str = "\
+    ( ) Bdynamic Bstatic Bsymbolic Bsymbolic-functions E EL N X as-needed call_shared check-sections \
+    color-diagnostics cref d dc demangle discard-locals dn dp dy eh-frame-hdr enable-new-dtags \
+    disable-new-dtags end-group export-dynamic fatal-warnings g gdb-index n nmagic no-add-needed \
+    no-allow-shlib-undefined no-as-needed no-check-sections no-color-diagnostics no-copy-dt-needed-entries \
+    no-demangle no-dynamic-linker no-eh-frame-hdr no-export-dynamic no-fatal-warnings \
+    no-ld-generated-unwind-info no-omagic no-pie no-relax no-rosegment no-threads no-undefined \
+    no-warn-mismatch no-warn-rwx-segments no-warnings non_shared nostdlib omagic relax rosegment start-group \
+    static stats t threads trace verbose w warn-common warn-once warn-rwx-segments no-keep-memory \
+    reduce-memory-overheads sort-common no-gnu-unique no-execute-only \
+    no-undefined-version undefined-version";
 
 /// The same with a value.
-const IGNORED_VALUES: &[&str] = &[
-    "O", "a", "color-diagnostics", "dynamic-linker", "dynamic-list", "error-limit", "export-dynamic-symbol", "h",
-    "hash-style", "icf", "lto-O", "m", "orphan-handling", "plugin", "plugin-opt", "rpath", "rpath-link", "soname",
-    "sort-common", "sort-section", "thinlto-cache-dir", "thinlto-jobs", "threads", "unresolved-symbols",
-    "version-script", "y",
-];
+const IGNORED_VALUES: &str = "\
+    O a color-diagnostics dynamic-linker dynamic-list error-limit export-dynamic-symbol h hash-style icf \
+    lto-O m orphan-handling plugin plugin-opt rpath rpath-link soname sort-common sort-section \
+    thinlto-cache-dir thinlto-jobs threads unresolved-symbols version-script y";
 
 /// Options that take a value and have meaning here, by their long and short names.
-const VALUES: &[&str] = &[
-    "o", "output", "e", "entry", "L", "library-path", "l", "library", "u", "undefined", "require-defined", "defsym",
-    "wrap", "Map", "sysroot", "z", "dependency-file", "T", "script", "default-script", "dT", "image-base", "Ttext",
-    "Tdata", "Tbss", "section-start",
-];
+const VALUES: &str = "\
+    o output e entry L library-path l library u undefined require-defined defsym wrap Map sysroot z \
+    dependency-file T script default-script dT image-base Ttext Tdata Tbss section-start";
 
 /// Options whose value may be missing; it is never the next argument.
-const OPTIONAL_VALUES: &[&str] = &["build-id", "color-diagnostics", "sort-common", "threads"];
+const OPTIONAL_VALUES: &str = "\
+    build-id color-diagnostics sort-common threads";
 
 /// Parses the arguments behind the program name.
 ///
@@ -238,9 +233,9 @@ impl Parser {
             Some((name, value)) => (name, Some(value.to_owned())),
             None => (long, None),
         };
-        if OPTIONAL_VALUES.contains(&name) {
+        if listed(OPTIONAL_VALUES, name) {
             self.value(name, value.unwrap_or_default())?;
-        } else if VALUES.contains(&name) || IGNORED_VALUES.contains(&name) {
+        } else if listed(VALUES, name) || listed(IGNORED_VALUES, name) {
             // `-o=x` is the short option with the value `=x`.
             let value = match value {
                 Some(value) if name.len() > 1 => value,
@@ -274,9 +269,11 @@ impl Parser {
             "shared" | "Bshareable" | "pie" | "pic-executable" => {
                 bail!("shared objects are not supported: Twin programs are static (-{name})")
             }
-            "r" | "relocatable" | "Ur" => bail!("relocatable output (-{name}) is not supported; make an archive instead"),
+            "r" | "relocatable" | "Ur" => {
+                bail!("relocatable output (-{name}) is not supported; make an archive instead")
+            }
             "q" | "emit-relocs" => bail!("-{name} is not supported: there is no relocated form of a twin binary"),
-            _ => return Ok(IGNORED.contains(&name)),
+            _ => return Ok(listed(IGNORED, name)),
         }
         Ok(true)
     }
@@ -323,6 +320,11 @@ impl Parser {
         }
         Ok(())
     }
+}
+
+/// Whether `name` is one of the words of `list`.
+fn listed(list: &str, name: &str) -> bool {
+    list.split(' ').any(|word| word == name)
 }
 
 /// A one-letter option with its value in the same word.

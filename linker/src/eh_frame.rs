@@ -70,12 +70,15 @@ fn add_section(program: &mut Program, side: Side, name: &'static str, align: u64
     program.sections.push(section)
 }
 
+/// A common record's bytes, and its relocations: offset, type, addend and target.
+type Common = (Vec<u8>, Vec<(u64, u64, i64, Target)>);
+
 struct Collector<'p, 'a> {
     program: &'p Program<'a>,
     side: Side,
     frames: Frames,
-    /// Output offsets of the common records, by their bytes and what they refer to.
-    common: HashMap<(Vec<u8>, Vec<(u64, u64, i64)>, Vec<Target>), usize>,
+    /// Output offsets of the common records.
+    common: HashMap<Common, usize>,
 }
 
 impl Collector<'_, '_> {
@@ -136,15 +139,13 @@ impl Collector<'_, '_> {
     fn add_common(&mut self, id: SectionId, data: &[u8], relocations: &[&Rela], start: usize, size: usize) -> usize {
         let range = start as u64..(start + size) as u64;
         let inside = relocations.iter().filter(|r| range.contains(&r.r_offset.get(ENDIAN)));
-        let (mut places, mut targets) = (Vec::new(), Vec::new());
-        for relocation in inside {
+        let object = self.program.sections[id].object;
+        let references = inside.filter_map(|relocation| {
             let kind = u64::from(relocation.r_type(ENDIAN, false).0);
-            places.push((relocation.r_offset.get(ENDIAN) - range.start, kind, relocation.r_addend.get(ENDIAN)));
-            if let Some(object) = self.program.sections[id].object {
-                targets.push(self.program.relocation_target(object, self.side, relocation).target);
-            }
-        }
-        let key = (data[start..start + size].to_vec(), places, targets);
+            let target = self.program.relocation_target(object?, self.side, relocation).target;
+            Some((relocation.r_offset.get(ENDIAN) - range.start, kind, relocation.r_addend.get(ENDIAN), target))
+        });
+        let key = (data[start..start + size].to_vec(), references.collect());
         match self.common.get(&key) {
             Some(&offset) => offset,
             None => {

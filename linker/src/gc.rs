@@ -58,7 +58,8 @@ impl Marker<'_, '_> {
             }
         }
         for (id, section) in self.program.sections.iter() {
-            let table = [".init", ".fini", ".preinit_array", ".ctors", ".dtors"].iter().any(|t| section.name.starts_with(t));
+            let table =
+                [".init", ".fini", ".preinit_array", ".ctors", ".dtors"].iter().any(|t| section.name.starts_with(t));
             let retained = section.flags.contains(elf::SHF_GNU_RETAIN) || section.kind == elf::SHT_NOTE;
             match section.class {
                 // Unwinding tables of a function that is dropped keep little alive; telling them apart is not worth it.

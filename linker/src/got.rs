@@ -112,7 +112,8 @@ impl Scan<'_, '_> {
                     if let (Target::Undefined, Some(symbol)) = (reference.target, reference.global) {
                         self.note_undefined(symbol, id, side, offset);
                     }
-                    got.needed |= howto.base == Base::GotStart || matches!(howto.form, Form::GotRelative | Form::GotPage);
+                    got.needed |=
+                        howto.base == Base::GotStart || matches!(howto.form, Form::GotRelative | Form::GotPage);
                     if let Some(entry) = Entry::of(self.program, object, side, index, howto.base) {
                         got.needed = true;
                         got.positions.entry(entry).or_insert_with(|| {

@@ -89,8 +89,8 @@ impl Symbol<'_> {
     }
 }
 
-/// Which of a half's parts to read.
-fn header<'a>(bytes: &'a [u8], side: Side) -> Result<&'a FileHeader64<LittleEndian>> {
+/// The ELF header, which must be that of a relocatable object for the ISA of `side`.
+fn header(bytes: &[u8], side: Side) -> Result<&FileHeader64<LittleEndian>> {
     let header = FileHeader64::<LittleEndian>::parse(bytes)?;
     header.endian()?;
     let machine = header.e_machine.get(ENDIAN);

@@ -10,7 +10,7 @@ use crate::objects::{Section, Segment};
 use crate::program::Program;
 use crate::symtab::{self, Strings, SymbolTable};
 use anyhow::{Context, Result};
-use object::elf::{self, FileHeader64, ProgramHeader64, SectionFlags, SectionHeader64, ProgramFlags, ProgramType};
+use object::elf::{self, FileHeader64, ProgramFlags, ProgramHeader64, ProgramType, SectionFlags, SectionHeader64};
 use object::pod::{bytes_of, bytes_of_slice};
 use object::{LittleEndian, U16, U32, U64};
 use sha2::{Digest, Sha256};

@@ -163,7 +163,9 @@ impl Image<'_, '_> {
             return Err(self.message(place, &format!("does not fit: {value:#x} is not between {low:#x} and {high:#x}")));
         }
         if value % howto.multiple != 0 {
-            return Err(self.message(place, &format!("is misaligned: {value:#x} is not a multiple of {}", howto.multiple)));
+            return Err(
+                self.message(place, &format!("is misaligned: {value:#x} is not a multiple of {}", howto.multiple))
+            );
         }
         let mut old = [0; 8];
         old[..howto.width].copy_from_slice(field);
@@ -197,7 +199,9 @@ impl Image<'_, '_> {
         };
         let base = match howto.base {
             Base::Nothing => 0,
-            Base::Symbol if reference.target == Target::UndefinedWeak => isa::of(self.side).undefined_weak(kind, address),
+            Base::Symbol if reference.target == Target::UndefinedWeak => {
+                isa::of(self.side).undefined_weak(kind, address)
+            }
             Base::Symbol => self.value(reference.target, reference.tp_offset),
             Base::Got | Base::GotTpOffset => entry(),
             Base::GotStart => got,

@@ -213,11 +213,23 @@ impl<'a, 'r> Resolver<'a, 'r> {
                 let largest = if other_size > size { b } else { a };
                 Definition::Common(largest, size.max(other_size), align.max(other_align))
             }
-            (Some(old @ Definition::Common(..)), new) => if symbol.is_weak() { old } else { new },
+            (Some(old @ Definition::Common(..)), new) => {
+                if symbol.is_weak() {
+                    old
+                } else {
+                    new
+                }
+            }
             (Some(old @ Definition::Object(..)), new) => {
                 let old_is_weak = self.program.defining_symbol(id, side).is_some_and(Symbol::is_weak);
                 match new {
-                    Definition::Common(..) => if old_is_weak { new } else { old },
+                    Definition::Common(..) => {
+                        if old_is_weak {
+                            new
+                        } else {
+                            old
+                        }
+                    }
                     _ if symbol.is_weak() => old,
                     _ if old_is_weak => new,
                     _ => {

@@ -179,7 +179,9 @@ fn binutils_find_nothing_to_complain_about() {
     bench.link(&["start.o", "main.o", "-Map=map", "--dependency-file=deps"]);
     bench.run_both();
     assert!(std::fs::read_to_string(bench.path("map")).expect("map").contains("main.o:(.text.run)"));
-    assert!(std::fs::read_to_string(bench.path("deps")).expect("rule").starts_with("a.out: \\\n  start.o \\\n  main.o\n"));
+    assert!(
+        std::fs::read_to_string(bench.path("deps")).expect("rule").starts_with("a.out: \\\n  start.o \\\n  main.o\n")
+    );
     for (tool, file) in [("readelf", "a.out"), ("aarch64-linux-gnu-readelf", "a.out.aarch64")] {
         let arguments = ["-aW", "--debug-dump=info,line,frames,loc,Ranges"];
         let output = std::process::Command::new(tool).args(arguments).arg(bench.path(file)).output().expect("readelf");
@@ -192,7 +194,12 @@ fn binutils_find_nothing_to_complain_about() {
 #[test]
 fn options_strip_and_name_the_build() {
     let bench = Bench::new();
-    bench.native_with("start.o", "static int f(void) { return 1; } int (*p)(void) = f; void _start(void) {}", &["-g"], &[]);
+    bench.native_with(
+        "start.o",
+        "static int f(void) { return 1; } int (*p)(void) = f; void _start(void) {}",
+        &["-g"],
+        &[],
+    );
     let link = |options: &[&str]| bench.link(&[&["start.o"], options].concat());
     let plain = link(&[]);
     assert_eq!(plain, link(&[]), "the same input gives the same bytes");

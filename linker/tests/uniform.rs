@@ -4,7 +4,9 @@ mod common;
 use common::Bench;
 use common::uniform::start;
 use object::write::{Comdat, Symbol, SymbolSection};
-use object::{ComdatKind, Object, ObjectSection, ObjectSegment, ObjectSymbol, SectionKind, SymbolFlags, SymbolKind, SymbolScope};
+use object::{
+    ComdatKind, Object, ObjectSection, ObjectSegment, ObjectSymbol, SectionKind, SymbolFlags, SymbolKind, SymbolScope,
+};
 use twin_linker::image::Image;
 
 /// The bytes at an address of an image.

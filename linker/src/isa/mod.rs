@@ -7,8 +7,8 @@ mod aarch64;
 mod x86_64;
 
 use crate::ids::Side;
-use object::elf;
 use object::ConstantNames;
+use object::elf;
 
 /// What a relocation refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
