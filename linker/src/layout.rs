@@ -2,6 +2,7 @@
 
 use crate::args::{Args, Strip};
 use crate::ids::{OutputId, Pair, SectionId, Side, Table};
+use crate::merge::Merged;
 use crate::objects::{Class, Section, Segment};
 use crate::program::Program;
 use crate::tls::Tls;
@@ -46,6 +47,8 @@ pub struct Output {
     pub file_offset: Pair<u64>,
     /// Input sections in order.
     pub inputs: Vec<SectionId>,
+    /// The content, if it is not that of the inputs one after the other.
+    pub merged: Option<Vec<u8>>,
 }
 
 impl Output {
@@ -86,6 +89,8 @@ pub struct Layout {
     pub tls: Tls,
     /// Size of each image's file up to the symbol table.
     pub file_size: Pair<u64>,
+    /// Where strings of debug information went.
+    pub merged: Merged,
     by_name: Pair<HashMap<String, OutputId>>,
 }
 
@@ -126,7 +131,7 @@ pub fn run(args: &Args, program: &mut Program) -> Result<Layout> {
         }
     }
     let tls = Tls::of(&outputs, tls_align);
-    let mut layout = Layout { outputs, segments, tls, file_size: Pair::default(), by_name };
+    let mut layout = Layout { outputs, segments, tls, file_size: Pair::default(), merged: Merged::default(), by_name };
     for side in Side::BOTH {
         assign_file_offsets(&mut layout, program, side);
         if layout.file_size[side] > MAX_FILE_SIZE {
@@ -212,6 +217,7 @@ fn new_output(name: &str, segment: Option<Segment>, sides: Pair<bool>, section: 
         size: 0,
         file_offset: Pair::default(),
         inputs: Vec::new(),
+        merged: None,
     }
 }
 
@@ -342,10 +348,16 @@ fn assign_file_offsets(layout: &mut Layout, program: &mut Program, side: Side) {
             continue;
         }
         let mut end = 0u64;
-        for &input in &output.inputs {
-            let section = &mut program.sections[input];
-            section.address = end.next_multiple_of(section.align);
-            end = section.address + section.size;
+        if let Some(strings) = layout.merged.add(program, side, &output.inputs) {
+            end = strings.len() as u64;
+            output.flags = SectionFlags(elf::SHF_MERGE.0 | elf::SHF_STRINGS.0);
+            output.merged = Some(strings);
+        } else {
+            for &input in &output.inputs {
+                let section = &mut program.sections[input];
+                section.address = end.next_multiple_of(section.align);
+                end = section.address + section.size;
+            }
         }
         output.size = end;
         cursor = cursor.next_multiple_of(output.align);

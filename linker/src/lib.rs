@@ -2,7 +2,7 @@
 //!
 //! One module a phase, in this order: [`args`], [`input`], [`resolve`] (with [`half`] and [`objects`], which read
 //! objects into the [`program`]), [`conventions`], [`synthetic`], [`gc`], [`eh_frame`], [`got`], [`layout`] (with
-//! [`tls`]), [`relocate`], [`verify`], [`output`], [`map`]. [`link`] runs them; [`isa`] holds what depends on an ISA.
+//! [`tls`] and [`merge`]), [`relocate`], [`verify`], [`output`], [`map`]. [`link`] runs them; [`isa`] holds what depends on an ISA.
 pub mod args;
 pub mod conventions;
 pub mod eh_frame;
@@ -18,6 +18,7 @@ pub mod isa;
 pub mod layout;
 pub mod link;
 pub mod map;
+pub mod merge;
 pub mod objects;
 pub mod output;
 pub mod program;

@@ -28,9 +28,12 @@ pub fn run(args: &Args) -> Result<()> {
     let layout = layout::run(args, &mut program)?;
     synthetic::assign(args, &mut program, &layout)?;
     let entry = entry(args, &program)?;
-    let contents = Pair::try_new(|side| {
-        let image = Image { program: &program, layout: &layout, side, got: &gots[side], frames: &frames[side] };
-        image.bytes()
+    let image = |side| Image { program: &program, layout: &layout, side, got: &gots[side], frames: &frames[side] };
+    let contents = std::thread::scope(|scope| {
+        let visitor = scope.spawn(|| image(Side::Visitor).bytes());
+        let home = image(Side::Home).bytes()?;
+        let visitor = visitor.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        anyhow::Ok(Pair { home, visitor })
     })?;
     verify::run(&program, &layout, &contents)?;
     let writer = output::Writer { args, program: &program, layout: &layout, entry, build_id };

@@ -185,6 +185,9 @@ impl Writer<'_, '_> {
         if matches!(output.kind, elf::SHT_INIT_ARRAY | elf::SHT_FINI_ARRAY | elf::SHT_PREINIT_ARRAY) {
             header.sh_entsize = U64::new(ENDIAN, 8);
         }
+        if output.merged.is_some() {
+            header.sh_entsize = U64::new(ENDIAN, 1);
+        }
         header
     }
 

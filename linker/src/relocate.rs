@@ -47,6 +47,11 @@ impl Image<'_, '_> {
         let mut errors = Errors::default();
         self.fill_with_traps(&mut file);
         for output in self.layout.outputs.values().filter(|o| o.sides[self.side] && !o.is_zero()) {
+            if let Some(strings) = &output.merged {
+                let start = output.file_offset[self.side] as usize;
+                file[start..start + strings.len()].copy_from_slice(strings);
+                continue;
+            }
             for &id in &output.inputs {
                 self.copy_section(id, &mut file, &mut errors);
             }
@@ -212,8 +217,14 @@ impl Image<'_, '_> {
                 None => self.program.objects[place.object].sides[self.side].symbols[index].size,
             },
         };
+        let addend = place.relocation.r_addend.get(ENDIAN);
+        if let Target::Section(section, offset) = reference.target
+            && let Some(offset) = self.layout.merged.locate(section, offset.wrapping_add_signed(addend))
+        {
+            return Ok(offset);
+        }
         let page = |address: u64| address & !(PAGE - 1);
-        let sum = base.wrapping_add_signed(place.relocation.r_addend.get(ENDIAN));
+        let sum = base.wrapping_add_signed(addend);
         Ok(match howto.form {
             Form::Absolute => sum,
             Form::Relative => sum.wrapping_sub(address),
