@@ -217,7 +217,7 @@ impl<'a> Program<'a> {
     }
 }
 
-/// " (on aarch64 only)" if `sides` is not both.
+/// Says on which ISA, if `sides` is not both.
 pub fn only_on(sides: Pair<bool>) -> String {
     match (sides.home, sides.visitor) {
         (true, false) => format!(" (on {} only)", isa::of(Side::Home).name()),

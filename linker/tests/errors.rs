@@ -32,6 +32,16 @@ fn duplicate_symbols_are_reported_once() {
 }
 
 #[test]
+fn both_isas_must_take_one_definition() {
+    let bench = Bench::new();
+    bench.native("a.o", "__attribute__((weak)) void f(void) {} void _start(void) { f(); }");
+    bench.native("b.o", "#ifdef __x86_64__\nvoid f(void) {}\n#endif");
+    let expected = "twin-ld: error: symbol f has different definitions on the two ISAs\n>>> defined at b.o on x86-64\n\
+                    >>> defined at a.o on aarch64\n";
+    assert_eq!(bench.fail(&["a.o", "b.o"]), expected);
+}
+
+#[test]
 fn other_files_are_refused_by_name() {
     let bench = Bench::new();
     bench.write("text.o", b"INPUT(a.o)\n");
@@ -146,12 +156,10 @@ fn changed_bytes_never_panic() {
     let bench = Bench::new();
     let bytes = victim(&bench);
     for at in 0..bytes.len() {
-        for change in [0x01, 0x80, 0xff] {
-            let mut damaged = bytes.clone();
-            damaged[at] ^= change;
-            // Many changes are harmless; what matters is that the linker survives the others.
-            let _ = link_in_process(&bench, &damaged);
-        }
+        let mut damaged = bytes.clone();
+        damaged[at] ^= [0x01, 0x80, 0xff][at % 3];
+        // Many changes are harmless; what matters is that the linker survives the others.
+        let _ = link_in_process(&bench, &damaged);
     }
 }
 
