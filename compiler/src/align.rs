@@ -2,44 +2,50 @@
 //!
 //! Works on assembly text, where the assembler redoes branches and tables. Padding goes behind the last instruction
 //! before the call that control never falls through, if there is one since the call before, else right in front
-//! of the call. It only ever grows, so that the iteration ends: branch relaxation and alignment directives
-//! react to padding.
+//! of the call. Each round assembles, takes the lengths of the code between the marks, and solves for the padding;
+//! another round is needed only if branches have changed their length.
 
 use crate::codegen::assemble;
 use crate::isa::{Isa, both};
 use anyhow::{Context, Result, bail};
 use object::{Object, ObjectSection};
 
-/// Section with the offsets of all call sites and ends of functions; the linker drops it.
+/// Section with the offsets of all marks; the linker drops it.
 const OFFSETS: &str = ".twin.offsets";
 /// Functions end at multiples of this.
 const FUNCTION_ALIGN: u64 = 16;
+/// From this round on padding only grows, so that branches which keep changing their length come to rest.
+const GROWING_ROUNDS: usize = 8;
 /// More rounds than any program has been seen to need; two are usual.
 const MAX_ROUNDS: usize = 64;
 
-/// A place in one ISA's text where padding can go.
-struct Gap {
-    /// Name of the label behind it, for matching with the other ISA.
-    label: String,
-    /// Line in front of which padding is inserted.
+/// What is between two stretches of code of one ISA.
+enum Mark {
+    /// Begin of a function.
+    Begin,
+    /// Where padding for the next site can go, and whether control runs through it.
+    Padding { bytes: u64, executed: bool },
+    /// An alignment directive: to a multiple of `to` bytes unless that takes more than `limit`.
+    Align { to: u64, limit: u64 },
+    /// A return address (or the end of a function) that must be at one offset on both ISAs.
+    Site { end: bool },
+}
+
+/// A mark in front of a line of text.
+struct Place<'a> {
+    mark: Mark,
     line: usize,
-    /// Whether control runs through it.
-    executed: bool,
-    /// Bytes of padding so far.
-    padding: u64,
-    /// Whether this is the end of a function.
-    end: bool,
-    /// Offset of the label in its function, as last assembled.
+    /// Name of a site's label, for matching with the other ISA.
+    label: &'a str,
+    /// Offset in its function, as last assembled.
     offset: u64,
 }
 
-/// One ISA's assembly with its gaps.
+/// One ISA's assembly with its marks in order.
 struct Text<'a> {
     isa: &'static dyn Isa,
     lines: Vec<&'a str>,
-    /// Lines behind which the begin label of a function goes.
-    begins: Vec<usize>,
-    gaps: Vec<Gap>,
+    places: Vec<Place<'a>>,
     object: Vec<u8>,
 }
 
@@ -50,13 +56,13 @@ struct Text<'a> {
 pub fn run(texts: &[String; 2]) -> Result<[Vec<u8>; 2]> {
     let isas = both();
     let mut texts = [Text::parse(isas[0], &texts[0]), Text::parse(isas[1], &texts[1])];
-    let labels = texts.each_ref().map(|t| t.gaps.iter().map(|g| g.label.as_str()).collect::<Vec<_>>());
+    let labels = texts.each_ref().map(|t| t.sites().map(|(_, p)| p.label).collect::<Vec<_>>());
     if labels[0] != labels[1] {
         let odd = labels[0].iter().zip(&labels[1]).find(|(a, b)| a != b);
         bail!("internal error: call sites differ between the ISAs: {odd:?}");
     }
     let mut stale = [true, true];
-    for _ in 0..MAX_ROUNDS {
+    for round in 0..MAX_ROUNDS {
         let [home, visitor] = &mut texts;
         std::thread::scope(|scope| -> Result<()> {
             let other = stale[1].then(|| scope.spawn(|| visitor.assemble()));
@@ -68,44 +74,115 @@ pub fn run(texts: &[String; 2]) -> Result<[Vec<u8>; 2]> {
                 None => Ok(()),
             }
         })?;
-        stale = pad(&mut texts);
-        if stale == [false, false] {
+        if aligned(&texts) {
             return Ok(texts.map(|t| t.object));
         }
+        stale = solve(&mut texts, round >= GROWING_ROUNDS);
     }
     bail!("internal error: return addresses could not be aligned in {MAX_ROUNDS} rounds")
 }
 
-/// Adds the padding that is missing; tells which texts have changed.
-fn pad(texts: &mut [Text; 2]) -> [bool; 2] {
-    let granule = texts.iter().map(|t| t.isa.granule()).max().expect("two texts");
-    let mut added = [0, 0];
-    let mut changed = [false, false];
-    for k in 0..texts[0].gaps.len() {
-        let end = texts[0].gaps[k].end;
-        let multiple = if end { FUNCTION_ALIGN } else { granule };
-        let at = [0, 1].map(|i| texts[i].gaps[k].offset + added[i]);
-        let target = at[0].max(at[1]).next_multiple_of(multiple);
-        for i in [0, 1] {
-            let missing = target - at[i];
-            if missing > 0 {
-                texts[i].gaps[k].padding += missing;
-                changed[i] = true;
-                added[i] += missing;
-            }
-        }
-        if end {
-            added = [0, 0];
+/// What the offset of a site must be a multiple of.
+fn granule(end: bool) -> u64 {
+    if end { FUNCTION_ALIGN } else { both().iter().map(|isa| isa.granule()).max().expect("two ISAs") }
+}
+
+/// Whether both texts came out with all sites at the same offsets.
+fn aligned(texts: &[Text; 2]) -> bool {
+    let [home, visitor] = texts;
+    home.sites().zip(visitor.sites()).all(|((end, a), (_, b))| a.offset == b.offset && a.offset % granule(end) == 0)
+}
+
+/// Chooses the padding of all sites anew, or only adds to it; tells which texts have changed.
+fn solve(texts: &mut [Text; 2], grow: bool) -> [bool; 2] {
+    let mut walks = texts.each_mut().map(|text| Walk { grow, next: 0, position: 0, padding: None, changed: false, text });
+    while let Some(end) = walks[0].to_site() {
+        walks[1].to_site();
+        let target = walks[0].position.max(walks[1].position).next_multiple_of(granule(end));
+        for walk in &mut walks {
+            walk.pad_to(target);
         }
     }
-    changed
+    walks.map(|walk| walk.changed)
+}
+
+/// Follows the marks of one text and says where they would be.
+struct Walk<'t, 'a> {
+    text: &'t mut Text<'a>,
+    grow: bool,
+    next: usize,
+    /// Where the mark that was passed last would be, with its padding.
+    position: u64,
+    /// The padding mark for the next site.
+    padding: Option<usize>,
+    changed: bool,
+}
+
+impl Walk<'_, '_> {
+    /// Goes to the next site; tells whether it is the end of a function, or `None` if there is none.
+    fn to_site(&mut self) -> Option<bool> {
+        while self.next < self.text.places.len() {
+            let n = self.next;
+            self.next += 1;
+            let place = &self.text.places[n];
+            if !matches!(place.mark, Mark::Begin) {
+                let before = &self.text.places[n - 1];
+                self.position += place.offset - before.offset - before.mark.length(before.offset);
+            }
+            match place.mark {
+                Mark::Begin => self.position = 0,
+                Mark::Align { .. } => self.position += place.mark.length(self.position),
+                Mark::Padding { bytes, .. } => {
+                    self.padding = Some(n);
+                    self.position += if self.grow { bytes } else { 0 };
+                }
+                Mark::Site { end } => return Some(end),
+            }
+        }
+        None
+    }
+
+    /// Lengthens the padding before the site so that it comes to be at `target`.
+    fn pad_to(&mut self, target: u64) {
+        let missing = target - self.position;
+        self.position = target;
+        if let Some(n) = self.padding.take()
+            && let Mark::Padding { bytes, .. } = &mut self.text.places[n].mark
+        {
+            let wanted = missing + if self.grow { *bytes } else { 0 };
+            self.changed |= wanted != *bytes;
+            *bytes = wanted;
+        }
+    }
+}
+
+impl Mark {
+    /// Bytes that it takes at `offset` of its function.
+    fn length(&self, offset: u64) -> u64 {
+        match *self {
+            Mark::Begin | Mark::Site { .. } => 0,
+            Mark::Padding { bytes, .. } => bytes,
+            Mark::Align { to, limit } => {
+                let bytes = offset.next_multiple_of(to) - offset;
+                if bytes > limit { 0 } else { bytes }
+            }
+        }
+    }
+
+    /// Reads `.p2align N[, FILL[, LIMIT]]`.
+    fn align(operands: &str) -> Mark {
+        let mut operands = operands.split(',').map(str::trim);
+        let log = operands.next().and_then(|o| o.parse().ok()).unwrap_or(0);
+        let limit = operands.nth(1).and_then(|o| o.parse().ok()).unwrap_or(u64::MAX);
+        Mark::Align { to: 1 << log, limit }
+    }
 }
 
 impl<'a> Text<'a> {
     fn parse(isa: &'static dyn Isa, text: &'a str) -> Text<'a> {
         let lines: Vec<&str> = text.lines().collect();
-        let mut begins = Vec::new();
-        let mut gaps = Vec::new();
+        let mut places = Vec::new();
+        let mut put = |line, label, mark| places.push(Place { mark, line, label, offset: 0 });
         let mut function: Option<&str> = None;
         let mut inside = false;
         let mut last_instruction = 0;
@@ -117,25 +194,26 @@ impl<'a> Text<'a> {
                 function = Some(name);
             } else if let Some(label) = line.strip_suffix(':') {
                 if Some(label) == function {
-                    begins.push(number);
+                    put(number, "", Mark::Begin);
                     inside = true;
                     barrier = None;
                 } else if inside && (label.starts_with(".Ltwin") || label.starts_with(".Lfunc_end")) {
                     let end = label.starts_with(".Lfunc_end");
-                    let (line, executed) = match barrier {
+                    let (place, executed) = match barrier {
                         _ if end => (number, false),
                         Some(behind) => (behind, false),
                         None => (last_instruction, true),
                     };
-                    gaps.push(Gap { label: label.to_owned(), line, executed, padding: 0, end, offset: 0 });
+                    put(place, "", Mark::Padding { bytes: 0, executed });
+                    put(number, label, Mark::Site { end });
                     barrier = None;
-                    if end {
-                        inside = false;
-                        function = None;
-                    }
+                    inside = !end;
                 }
             } else if let Some(instruction) = line.strip_prefix('\t') {
-                if instruction.starts_with(".p2align") {
+                if let Some(operands) = instruction.strip_prefix(".p2align") {
+                    if inside {
+                        put(number, "", Mark::align(operands));
+                    }
                     // Padding in front of an alignment directive may be swallowed by it.
                     barrier = None;
                 } else if !instruction.starts_with('.') {
@@ -146,30 +224,38 @@ impl<'a> Text<'a> {
                 }
             }
         }
-        Text { isa, lines, begins, gaps, object: Vec::new() }
+        Text { isa, lines, places, object: Vec::new() }
     }
 
+    /// All sites, each with whether it is the end of a function.
+    fn sites(&self) -> impl Iterator<Item = (bool, &Place<'a>)> {
+        self.places.iter().filter_map(|place| match place.mark {
+            Mark::Site { end } => Some((end, place)),
+            _ => None,
+        })
+    }
+
+    /// The text with labels at all marks, the padding, and the table of offsets.
     fn render(&self) -> String {
         let mut out = String::with_capacity(self.lines.iter().map(|l| l.len() + 1).sum::<usize>() + 4096);
-        let mut begins = self.begins.iter().enumerate().peekable();
-        let mut gaps = self.gaps.iter().peekable();
+        let mut places = self.places.iter().enumerate().peekable();
         for (number, line) in self.lines.iter().enumerate() {
-            while let Some(gap) = gaps.next_if(|g| g.line == number) {
-                if gap.padding > 0 {
-                    out.push_str(&self.isa.padding(gap.padding, gap.executed));
+            while let Some((index, place)) = places.next_if(|(_, p)| p.line == number) {
+                out.push_str(&format!(".Ltwin_mark{index}:\n"));
+                if let Mark::Padding { bytes: bytes @ 1.., executed } = place.mark {
+                    out.push_str(&self.isa.padding(bytes, executed));
                 }
             }
             out.push_str(line);
             out.push('\n');
-            if let Some((index, _)) = begins.next_if(|(_, at)| **at == number) {
-                out.push_str(&format!(".Ltwin_begin{index}:\n"));
-            }
         }
         out.push_str(&format!("\t.section\t{OFFSETS},\"e\",@progbits\n"));
-        let mut function = 0;
-        for gap in &self.gaps {
-            out.push_str(&format!("\t.4byte\t{}-.Ltwin_begin{function}\n", gap.label));
-            function += usize::from(gap.end);
+        let mut begin = 0;
+        for (index, place) in self.places.iter().enumerate() {
+            if matches!(place.mark, Mark::Begin) {
+                begin = index;
+            }
+            out.push_str(&format!("\t.4byte\t.Ltwin_mark{index}-.Ltwin_mark{begin}\n"));
         }
         out
     }
@@ -178,9 +264,8 @@ impl<'a> Text<'a> {
         self.object = assemble(self.isa, &self.render())?;
         let file = object::File::parse(&*self.object).context("own object")?;
         let section = file.section_by_name(OFFSETS).context("own object has no offsets")?;
-        let data = section.data()?;
-        for (gap, bytes) in self.gaps.iter_mut().zip(data.chunks_exact(4)) {
-            gap.offset = u32::from_le_bytes(bytes.try_into().expect("four bytes")).into();
+        for (place, bytes) in self.places.iter_mut().zip(section.data()?.chunks_exact(4)) {
+            place.offset = u32::from_le_bytes(bytes.try_into().expect("four bytes")).into();
         }
         Ok(())
     }
