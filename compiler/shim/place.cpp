@@ -56,6 +56,8 @@ class PrivateLiveness {
   }
 
   void step(const MachineInstr &MI, State &Live) const {
+    if (MI.isDebugInstr())
+      return;
     for (const MachineOperand &Op : MI.operands()) {
       if (!Op.isFI() || Op.getIndex() < 0 || Uniform.contains(Op.getIndex()))
         continue;

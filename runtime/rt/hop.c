@@ -37,11 +37,12 @@ void __twin_give_turn(enum turn turn) {
 // What the next poll has to do; forgets it.
 static enum isa next_isa(enum vehicle *vehicle) {
     *vehicle = state.vehicle;
-    if (state.signal_depth) {
-        return NO_ISA; // asked again at the first poll after the handler
+    if (state.signal_depth || state.stay_home) {
+        return NO_ISA; // asked again at the first poll after the handler, or the fork
     }
     if (state.home_wanted) {
         state.home_wanted = 0;
+        state.stay_home = 1;
         return X86_64;
     }
     if (state.requested_isa) {
@@ -162,13 +163,15 @@ uint64_t __twin_attention(uint64_t sp) {
     return sp;
 }
 
-// Asks for a hop home at the next poll, and says whether there has to be one. For calls that can only be made by the
-// process that owns the descriptors.
+// For fork, which only the process that owns the descriptors can do: says whether the program has to poll first (and
+// ask again). Then no hop happens until the fork is done.
 int __twin_want_home(void) {
-    if (process.role == OWNER || state.signal_depth) {
-        return 0;
+    if (process.role == OWNER) {
+        state.stay_home = 1;
+    } else if (!state.signal_depth) {
+        state.home_wanted = 1;
+        __twin_update_poll();
+        return 1;
     }
-    state.home_wanted = 1;
-    __twin_update_poll();
-    return 1;
+    return 0;
 }

@@ -80,6 +80,7 @@ long __twin_fork(int signal) {
     if (process.away) {
         return -EAGAIN; // a signal handler at the visitor: fork comes home first wherever it can (__twin_want_home)
     }
+    state.stay_home = 0;
     sigset mask = state.mask;
     __twin_kernel_mask(ALL_SIGNALS);
     long child = process.window >= 0 ? __twin_on_native_stack(fork_from_window, (void *)(long)signal)

@@ -137,7 +137,7 @@ static void create_stacks(void) {
     RAW(prlimit64, 0, RLIMIT_STACK, 0, &limit);
     uint64_t size = limit.soft < MIN_STACK ? MIN_STACK : limit.soft > MAX_STACK ? MAX_STACK : page_up(limit.soft);
     int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
-    uint64_t high = ARENA_END - STACK_GUARD;
+    uint64_t high = ARENA_END;
     uint64_t alloca_high = high - size - STACK_GUARD;
     long error = __twin_mmap(high - size, size, PROT_READ | PROT_WRITE, flags, -1, 0);
     error |= __twin_mmap(high - size - STACK_GUARD, STACK_GUARD, PROT_NONE, flags, -1, 0);

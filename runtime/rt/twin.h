@@ -116,7 +116,8 @@ struct twin_state {
 
     // Requests.
     uint32_t requested_isa, requested_vehicle;
-    uint32_t home_wanted; // fork wants to be at home
+    uint32_t home_wanted; // fork wants to be at home,
+    uint32_t stay_home;   // and to stay there until it is done
     uint32_t hop_failed;  // do not try again: the reason has been said
 
     // Configuration.
