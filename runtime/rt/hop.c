@@ -12,9 +12,8 @@ uint64_t __twin_now(void) {
 
 enum turn __twin_turn(void) { return __atomic_load_n(&state.turn, __ATOMIC_ACQUIRE); }
 
-// Waits while it is `turn`'s turn, or until the time-out or a signal. For a short time without sleeping, as most turns
-// are short.
-void __twin_wait_turn(enum turn turn, const struct timespec *timeout) {
+// Waits while it is `turn`'s turn, or until a signal comes. For a short time without sleeping, as most turns are short.
+void __twin_wait_turn(enum turn turn) {
     const int spins = 1000;
     for (int i = 0; i < spins; i++) {
         if (__twin_turn() != turn) {
@@ -23,7 +22,7 @@ void __twin_wait_turn(enum turn turn, const struct timespec *timeout) {
         relax();
     }
     __atomic_store_n(&state.sleeping[process.role], 1, __ATOMIC_SEQ_CST);
-    RAW(futex, &state.turn, FUTEX_WAIT, turn, timeout);
+    RAW(futex, &state.turn, FUTEX_WAIT, turn, 0);
     __atomic_store_n(&state.sleeping[process.role], 0, __ATOMIC_SEQ_CST);
 }
 
@@ -77,7 +76,7 @@ static void lend(void) {
 // The visitor, until the program comes.
 void __twin_await_visit(void) {
     while (__twin_turn() == HOME) {
-        __twin_wait_turn(HOME, 0);
+        __twin_wait_turn(HOME);
     }
     __twin_window_follow();
 }
@@ -110,7 +109,7 @@ static const char *prepare(enum vehicle vehicle) {
     const char *failure = 0;
     if (__twin_window_open(&copied) < 0) {
         failure = "cannot hop: no memory for the window (memfd)";
-    } else if (vehicle == PAIR && !process.visitor) {
+    } else if (vehicle == PAIR && !process.keeper) {
         failure = __twin_visitor_start();
     }
     __twin_trace_copied(copied);

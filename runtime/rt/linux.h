@@ -64,6 +64,11 @@ struct timespec {
     long nanoseconds;
 };
 
+struct pollfd {
+    int32_t file;
+    int16_t events, found;
+};
+
 struct rlimit {
     uint64_t soft, hard;
 };

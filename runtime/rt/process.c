@@ -62,7 +62,7 @@ static long fork_from_window(void *signal) {
         // The visitor is the parent's.
         RAW(close, process.lifeline);
         process.lifeline = -1;
-        process.visitor = 0;
+        process.keeper = 0;
         RAW(close, copied[0]);
         RAW(close, copied[1]);
         return 0;

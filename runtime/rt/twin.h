@@ -89,7 +89,9 @@ struct alloca_stack {
     uint64_t top, limit;
 };
 
-enum turn { HOME = 0, VISITOR = 1, CALL = 2 };
+// Who does something: VISITOR runs the program, home does a system call for it (CALL) or has the program (HOME).
+enum turn { HOME, VISITOR, CALL, VISITOR_STARTS };
+#define VISITOR_ENDED 0x10000u
 
 struct hop_record {
     uint64_t number, pc, copied, mapped, started, finished;
@@ -109,7 +111,7 @@ struct twin_state {
     // The pair. `turn` says who runs; a side that sleeps on it says so in `sleeping`.
     uint32_t turn __attribute__((aligned(64)));
     uint32_t sleeping[2]; // by role
-    uint32_t visitor_ready;
+    uint32_t visitor_end; // its wait status with VISITOR_ENDED
     uint32_t interruptible;
     struct call call;
     long result;
@@ -181,7 +183,7 @@ struct twin_process {
     volatile uint32_t away; // the owner's program runs at the visitor
     volatile uint32_t temporary_mask_active; // in a call that waits under another mask than state.mask
     int32_t window, image, executable; // descriptors: the memory, the aarch64 image, the x86-64 executable
-    int32_t visitor, lifeline;         // process id; a pipe whose end tells the visitor that home is gone
+    int32_t keeper, lifeline;          // process id; a pipe whose end tells the visitor that home is gone: visitor.c
     const char *path;                  // $PATH when the program started
 };
 extern struct twin_process __twin_process;
@@ -259,7 +261,7 @@ int __twin_want_home(void);
 uint64_t __twin_now(void);
 void __twin_arrive(void);
 enum turn __twin_turn(void);
-void __twin_wait_turn(enum turn turn, const struct timespec *timeout);
+void __twin_wait_turn(enum turn turn);
 void __twin_give_turn(enum turn turn);
 void __twin_await_visit(void);
 

@@ -1,14 +1,15 @@
-// The pair: an x86-64 home and its aarch64 visitor, a child process (qemu-aarch64, on this machine) that maps the same
-// window. One of them runs the program at a time; `state.turn` says which. The visitor's system calls are done by home.
+// The pair: an x86-64 home and its aarch64 visitor, a process (qemu-aarch64, on this machine) that maps the same window.
+// One of them runs the program at a time; `state.turn` says which. The visitor's system calls are done by home.
 //
-// The visitor has no descriptors of the program. It ends with home, or when home execs another program: then the kernel
+// Nothing of this shows in the program: the visitor has no descriptors of its, and is no child of its. Exec makes any
+// child one that wait() finds; so home's only child is the keeper, which ends without a signal to its parent, never
+// execs, and is the visitor's parent. The visitor ends with home, or when home execs another program: then the kernel
 // sends it SIGKILL, because the last writing end of the pipe (the lifeline) that home holds is closed.
 #include "twin.h"
 
 enum { CHILD_IMAGE = 3, CHILD_WINDOW = 4, CHILD_LIFELINE = 5, CHILD_FIRST_FREE = 6 };
 
-// In the child.
-static _Noreturn void become_visitor(int lifeline) {
+static void leave_descriptors(int lifeline) {
     int files[] = {process.image, process.window, lifeline};
     for (int i = 0; i < 3; i++) {
         files[i] = (int)RAW(fcntl, files[i], F_DUPFD_CLOEXEC, CHILD_FIRST_FREE);
@@ -22,17 +23,38 @@ static _Noreturn void become_visitor(int lifeline) {
         RAW(dup3, null, i, 0);
     }
     RAW(close, null);
+}
+
+static _Noreturn void become_visitor(void) {
     RAW(fcntl, CHILD_LIFELINE, F_SETOWN, RAW(getpid));
     RAW(fcntl, CHILD_LIFELINE, F_SETSIG, SIGKILL);
     RAW(fcntl, CHILD_LIFELINE, F_SETFL, O_ASYNC);
-    if (RAW(getppid) != state.pid) { // too late for the signal
-        RAW(exit_group, 127);
+    const struct timespec no_time = {0, 0};
+    struct pollfd lifeline = {CHILD_LIFELINE, 0, 0};
+    if (RAW(ppoll, &lifeline, 1, &no_time, 0, 0) == 0) { // else home is gone already, and no signal will come
+        const char *arguments[] = {"qemu-aarch64", "/proc/self/fd/3", 0};
+        const char *environment[] = {"__TWIN_VISIT=3,4", 0};
+        RAW(execve, state.qemu, arguments, environment);
     }
-    const char *arguments[] = {"qemu-aarch64", "/proc/self/fd/3", 0};
-    const char *environment[] = {"__TWIN_VISIT=3,4", 0};
-    RAW(execve, state.qemu, arguments, environment);
     for (;;) {
         RAW(exit_group, 127);
+    }
+}
+
+static _Noreturn void keep_visitor(int lifeline) {
+    leave_descriptors(lifeline);
+    RAW(prctl, PR_SET_NAME, "twin-keeper");
+    long visitor = RAW(clone, SIGCHLD);
+    if (visitor == 0) {
+        become_visitor();
+    }
+    RAW(close_range, 0, ~0u, 0);
+    int status = 1;
+    RAW(wait4, visitor, &status, WALL, 0);
+    __atomic_store_n(&state.visitor_end, VISITOR_ENDED | (uint32_t)status, __ATOMIC_SEQ_CST);
+    RAW(futex, &state.turn, FUTEX_WAKE, 1);
+    for (;;) {
+        RAW(exit_group, 0);
     }
 }
 
@@ -49,54 +71,46 @@ const char *__twin_visitor_start(void) {
     }
     process.lifeline = (int)__twin_own_descriptor(ends[1]);
     RAW(close, ends[1]);
-    state.visitor_ready = 0;
-    state.turn = HOME;
-    long child = RAW(clone, 0); // no signal at its end, and no wait of the program's sees it
-    if (child == 0) {
-        become_visitor(ends[0]);
+    state.turn = VISITOR_STARTS;
+    state.visitor_end = 0;
+    long keeper = RAW(clone, 0);
+    if (keeper == 0) {
+        keep_visitor(ends[0]);
     }
     RAW(close, ends[0]);
-    if (child < 0) {
+    if (keeper < 0) {
         return "cannot hop: no process for the visitor";
     }
-    process.visitor = (int)child;
-    while (!__atomic_load_n(&state.visitor_ready, __ATOMIC_ACQUIRE)) {
-        struct timespec pause = {0, 200000};
-        RAW(nanosleep, &pause, 0);
-        if (RAW(wait4, child, 0, WNOHANG | WALL, 0) != 0) {
-            process.visitor = 0;
+    process.keeper = (int)keeper;
+    while (__twin_turn() == VISITOR_STARTS) {
+        if (state.visitor_end) {
             __twin_visitor_end();
             return "cannot hop: qemu-aarch64 does not run the program's aarch64 image";
         }
+        __twin_wait_turn(VISITOR_STARTS);
     }
     return 0;
 }
 
 // Of the owner, before it ends or becomes something else. Nothing of the pair is left.
 void __twin_visitor_end(void) {
-    if (process.visitor) {
-        RAW(kill, process.visitor, SIGKILL);
-        while (RAW(wait4, process.visitor, 0, WALL, 0) == -EINTR) {
-        }
-        process.visitor = 0;
-    }
     if (process.lifeline >= 0) {
         RAW(close, process.lifeline);
         process.lifeline = -1;
     }
+    if (process.keeper) {
+        while (RAW(wait4, process.keeper, 0, WALL, 0) == -EINTR) {
+        }
+        process.keeper = 0;
+    }
 }
 
-static void check_visitor(void) {
-    int status = 0;
-    if (RAW(wait4, process.visitor, &status, WNOHANG | WALL, 0) == 0) {
-        return;
-    }
-    process.visitor = 0;
-    int signal = status & 0x7f;
+static _Noreturn void die_with_visitor(void) {
+    int signal = state.visitor_end & 0x7f, status = state.visitor_end >> 8 & 0xff;
     char bytes[48];
     struct text text = {0, bytes, sizeof bytes - 1};
     __twin_put(&text, signal ? "signal " : "exit status ");
-    __twin_put_number(&text, (uint64_t)(signal ? signal : status >> 8 & 0xff));
+    __twin_put_number(&text, (uint64_t)(signal ? signal : status));
     bytes[text.length] = 0;
     __twin_say("the aarch64 side of the program died: ", bytes);
     __twin_die(signal ? signal : SIGABRT);
@@ -110,11 +124,10 @@ void __twin_serve(void) {
             return;
         }
         if (turn == VISITOR) {
-            struct timespec patience = {0, 200000000};
-            __twin_wait_turn(VISITOR, &patience);
-            if (__twin_turn() == VISITOR) {
-                check_visitor();
+            if (state.visitor_end) {
+                die_with_visitor();
             }
+            __twin_wait_turn(VISITOR);
             continue;
         }
         __twin_trace_flush();
@@ -133,7 +146,7 @@ long __twin_remote(const struct call *call, int interruptible) {
     state.interruptible = (uint32_t)interruptible;
     __twin_give_turn(CALL);
     while (__twin_turn() == CALL) {
-        __twin_wait_turn(CALL, 0);
+        __twin_wait_turn(CALL);
     }
     __twin_window_follow();
     return state.result;
@@ -147,7 +160,7 @@ _Noreturn void __twin_visit(const char *text) {
         process.window = descriptors[1];
         if (__twin_window_attach() >= 0) {
             __twin_fault_handlers();
-            __atomic_store_n(&state.visitor_ready, 1, __ATOMIC_RELEASE);
+            __twin_give_turn(HOME);
             __twin_await_visit();
             __twin_arrive();
             __twin_continue(state.registers.sp);

@@ -1,0 +1,50 @@
+//! The test suite of the tools as a user has them: `target/release/{twin-cc,twin-ld,twin}` and the sysroot, which
+//! `cargo build --release && ci/sysroot` make.
+//!
+//! - [`programs`]: every C file in `examples/` and `runtime/tests/programs/` is a set of tests, told what to do by
+//!   directives in its own source ([`directives`]).
+//! - [`errors`]: bad input.
+//! - [`hops`]: what must hold at and around a hop.
+//! - [`binaries`]: what must hold for the files that are made.
+//! - [`bzip2`]: a real program on 12 MB.
+
+mod binaries;
+mod bzip2;
+mod directives;
+mod errors;
+mod hops;
+mod programs;
+mod tools;
+
+use anyhow::{Result, ensure};
+use libtest_mimic::{Arguments, Failed, Trial};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    match trials() {
+        Ok(trials) => libtest_mimic::run(&arguments, trials).exit_code(),
+        Err(error) => {
+            eprintln!("suite: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn trials() -> Result<Vec<Trial>> {
+    for (file, made_by) in [("release/twin-cc", "cargo build --release"), ("twin/key", "ci/sysroot")] {
+        let path = tools::root().join("target").join(file);
+        ensure!(path.exists(), "{} is missing; run {made_by}", path.display());
+    }
+    let mut trials = programs::trials()?;
+    trials.extend(errors::trials());
+    trials.extend(hops::trials());
+    trials.extend(binaries::trials());
+    trials.extend(bzip2::trials());
+    Ok(trials)
+}
+
+/// A test with the name `name`.
+fn trial(name: impl Into<String>, test: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
+    Trial::test(name, move || test().map_err(|error| Failed::from(format!("{error:#}"))))
+}

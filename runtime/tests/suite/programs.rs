@@ -1,0 +1,203 @@
+//! C programs: each is compiled at its levels and run natively, on aarch64 from the start, and with hops.
+
+use crate::directives::Directives;
+use crate::tools::{Invocation, Outcome, root, same, scratch};
+use crate::trial;
+use anyhow::{Context, Result, ensure};
+use libtest_mimic::Trial;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use tempfile::TempDir;
+
+/// Hops of a run with the exec vehicle, which takes milliseconds for each.
+const EXEC_HOPS: u64 = 30;
+
+struct Program {
+    name: String,
+    source: PathBuf,
+    directives: Directives,
+}
+
+/// A program at one level, compiled when the first of its trials runs.
+struct Build {
+    program: Arc<Program>,
+    level: String,
+    made: OnceLock<Result<TempDir, String>>,
+}
+
+/// One way to run a program.
+#[derive(Clone, Copy)]
+enum Way {
+    Native,
+    Aarch64,
+    Pair(u64),
+    Exec,
+}
+
+/// All trials of all programs.
+///
+/// # Errors
+/// Malformed directives, with file and line.
+pub fn trials() -> Result<Vec<Trial>> {
+    let mut trials = Vec::new();
+    for folder in ["examples", "runtime/tests/programs"] {
+        let folder = root().join(folder);
+        let entries = folder.read_dir().with_context(|| folder.display().to_string())?;
+        let files = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+        let mut sources: Vec<_> = files.into_iter().filter(|f| f.extension().is_some_and(|e| e == "c")).collect();
+        sources.sort();
+        for source in sources {
+            let program = Program::read(source)?;
+            trials.extend(program.trials());
+        }
+    }
+    Ok(trials)
+}
+
+impl Program {
+    fn read(source: PathBuf) -> Result<Program> {
+        let name = source.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&source).with_context(|| source.display().to_string())?;
+        let directives = Directives::parse(&text).with_context(|| source.display().to_string())?;
+        Ok(Program { name, source, directives })
+    }
+
+    fn trials(self) -> Vec<Trial> {
+        let program = Arc::new(self);
+        let mut trials = Vec::new();
+        if program.directives.error.is_some() {
+            for level in &program.directives.levels {
+                let (subject, level) = (program.clone(), level.clone());
+                let name = format!("{}::{level}::refused", program.name);
+                trials.push(program.trial(name, move || subject.is_refused(&level)));
+            }
+            return trials;
+        }
+        let reference = program.clone();
+        trials.push(match &program.directives.no_clang {
+            Some(reason) => ignored(format!("{}::clang", program.name), reason),
+            None => program.trial(format!("{}::clang", program.name), move || reference.clang()),
+        });
+        for level in &program.directives.levels {
+            let build =
+                Arc::new(Build { program: program.clone(), level: level.clone(), made: OnceLock::new() });
+            let ways = [Way::Native, Way::Aarch64, Way::Exec].into_iter();
+            for way in ways.chain(program.directives.hops.iter().map(|&every| Way::Pair(every))) {
+                let build = build.clone();
+                let name = format!("{}::{level}::{}", program.name, way.name());
+                trials.push(program.trial(name, move || build.check(way)));
+            }
+        }
+        trials
+    }
+
+    /// A trial, unless it is known to be broken.
+    fn trial(&self, name: String, test: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
+        match self.directives.broken(&name) {
+            Some(reason) => ignored(name, reason),
+            None => trial(name, test),
+        }
+    }
+
+    /// `compiler flags... source -o executable`.
+    fn compile(&self, compiler: Invocation, level: &str, executable: &Path) -> Invocation {
+        let debug = level.strip_suffix('g');
+        compiler
+            .arg(format!("-{}", debug.unwrap_or(level)))
+            .args(debug.map(|_| "-g"))
+            .arg(&self.source)
+            .args(&self.directives.flags)
+            .arg("-o")
+            .arg(executable)
+    }
+
+    /// Compares clang's program with what is expected; or takes what is expected from there.
+    fn clang(&self) -> Result<()> {
+        let directory = scratch()?;
+        let executable = directory.path().join(&self.name);
+        let flags = ["-std=gnu17", "-w", "-ffp-contract=off"];
+        let compiler = Invocation::new(directory.path(), "clang-22").args(flags);
+        self.compile(compiler, "O2", &executable).arg("-lm").run()?;
+        let outcome = self.run(Invocation::new(directory.path(), &executable))?;
+        self.compare(&outcome, true)
+    }
+
+    /// Adds what the directives say to the command line that runs the program, and runs it.
+    fn run(&self, program: Invocation) -> Result<Outcome> {
+        let directives = &self.directives;
+        program.args(&directives.args).stdin(directives.stdin.as_bytes()).status(directives.status).run()
+    }
+
+    fn compare(&self, outcome: &Outcome, is_reference: bool) -> Result<()> {
+        if is_reference && std::env::var_os("TWIN_BLESS").is_some_and(|bless| bless == "1") {
+            return self.directives.bless(&self.source, &outcome.stdout);
+        }
+        same(&self.directives.output(&self.source)?, &outcome.stdout)
+    }
+
+    fn is_refused(&self, level: &str) -> Result<()> {
+        let directory = scratch()?;
+        let executable = directory.path().join(&self.name);
+        let compilation = self.compile(Invocation::tool(directory.path(), "twin-cc"), level, &executable);
+        crate::errors::refuses(&compilation, self.directives.error.as_deref().unwrap_or_default(), &executable)
+    }
+}
+
+impl Build {
+    /// The directory with the executable.
+    fn directory(&self) -> Result<&Path> {
+        let made = self.made.get_or_init(|| self.make().map_err(|error| format!("{error:#}")));
+        made.as_ref().map(TempDir::path).map_err(|error| anyhow::anyhow!("{error}"))
+    }
+
+    fn make(&self) -> Result<TempDir> {
+        let directory = scratch()?;
+        let executable = directory.path().join(&self.program.name);
+        self.program.compile(Invocation::tool(directory.path(), "twin-cc"), &self.level, &executable).run()?;
+        Ok(directory)
+    }
+
+    fn check(&self, way: Way) -> Result<()> {
+        let program = &self.program;
+        let executable = self.directory()?.join(&program.name);
+        let directory = scratch()?;
+        let start = |options: &[&str]| Invocation::twin_run(directory.path(), options).arg(&executable);
+        let invocation = match way {
+            Way::Native => Invocation::new(directory.path(), &executable),
+            Way::Aarch64 => start(&["--isa", "aarch64"]),
+            Way::Pair(every) => start(&["--timeline", "--stress", &format!("every={every}")]),
+            Way::Exec => {
+                // The polls of the program say how far apart the hops are to be.
+                let every = program.directives.hops.iter().copied().max().unwrap_or(1);
+                let counted = program.run(start(&["--timeline", "--stress", &format!("every={every}")]))?;
+                let every = (counted.hops()? * every / EXEC_HOPS).max(1);
+                start(&["--timeline", "--vehicle", "exec", "--stress", &format!("every={every}")])
+            }
+        };
+        let text = format!("{} (level {})", invocation.text(), self.level);
+        let outcome = program.run(invocation)?;
+        let is_reference =
+            matches!(way, Way::Native) && self.level == "O2" && program.directives.no_clang.is_some();
+        program.compare(&outcome, is_reference).context(text)?;
+        if matches!(way, Way::Pair(_) | Way::Exec) && program.directives.no_hops.is_none() {
+            ensure!(outcome.hops()? > 0, "no hop");
+        }
+        Ok(())
+    }
+}
+
+impl Way {
+    fn name(self) -> String {
+        match self {
+            Way::Native => "native".to_owned(),
+            Way::Aarch64 => "aarch64".to_owned(),
+            Way::Pair(every) => format!("hop_every_{every}"),
+            Way::Exec => "hop_exec".to_owned(),
+        }
+    }
+}
+
+/// A trial that is shown with the reason why it does not run.
+fn ignored(name: String, reason: &str) -> Trial {
+    trial(name, || Ok(())).with_kind(reason).with_ignored_flag(true)
+}
