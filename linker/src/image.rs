@@ -38,6 +38,9 @@ pub struct Note {
     pub tls: TlsNote,
     /// Hexadecimal build-id, the same in both images.
     pub build_id: Option<String>,
+    /// Code that is compiled apart for each ISA, in the order of its addresses; all other code is uniform.
+    #[serde(default)]
+    pub native_text: Vec<NativeText>,
 }
 
 impl Note {
@@ -76,6 +79,16 @@ pub struct RangeNote {
     pub start: u64,
     /// Address behind the last.
     pub end: u64,
+}
+
+/// Code of one object of the native kind (DESIGN.md 4).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NativeText {
+    /// Where it is.
+    #[serde(flatten)]
+    pub range: RangeNote,
+    /// Name of the object, without directory.
+    pub object: String,
 }
 
 /// Sizes of thread-local storage.

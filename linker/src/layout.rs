@@ -19,7 +19,7 @@ const MAX_FILE_SIZE: u64 = 1 << 31;
 /// Size of a page on both ISAs.
 pub const PAGE: u64 = 4096;
 /// Functions start at multiples of this, so that both ISAs' code agrees.
-const FUNCTION_ALIGN: u64 = 16;
+pub const FUNCTION_ALIGN: u64 = 16;
 /// Five loaded segments, thread-local storage, notes, the unwinding table, the stack.
 pub const PROGRAM_HEADERS: u64 = 9;
 const FILE_HEADER_SIZE: u64 = 64;

@@ -1,11 +1,12 @@
 //! Writes the executable: the home ELF file with the visitor's ELF file in a section.
 
 use crate::args::{Args, BuildId};
+use crate::fat::Kind;
 use crate::half::ENDIAN;
-use crate::ids::{OutputId, Pair, SectionId, Side};
-use crate::image::{self, ImageNote, Note, RangeNote, SegmentNote, TlsNote};
+use crate::ids::{ObjectId, OutputId, Pair, SectionId, Side};
+use crate::image::{self, ImageNote, NativeText, Note, RangeNote, SegmentNote, TlsNote};
 use crate::isa;
-use crate::layout::{Layout, Output, PAGE};
+use crate::layout::{FUNCTION_ALIGN, Layout, Output, PAGE};
 use crate::objects::{Section, Segment};
 use crate::program::Program;
 use crate::symtab::{self, Strings, SymbolTable};
@@ -111,7 +112,35 @@ impl Writer<'_, '_> {
             uniform: RangeNote { start: uniform.address, end: uniform.address + uniform.memory_size },
             tls: TlsNote { file_size: tls.file_size, memory_size: tls.memory_size, align: tls.align },
             build_id,
+            native_text: self.native_text(),
         }
+    }
+
+    /// The code of native objects; neighbours from one object count as one piece.
+    fn native_text(&self) -> Vec<NativeText> {
+        let mut pieces: Vec<(u64, u64, ObjectId)> = Vec::new();
+        for section in self.program.sections.values().filter(|s| s.live && s.is_code() && s.size > 0) {
+            let native = |&id: &ObjectId| self.program.objects[id].record.kind == Kind::Native;
+            if let Some(object) = section.object.filter(native) {
+                pieces.push((section.address, section.address + section.size, object));
+            }
+        }
+        pieces.sort_unstable_by_key(|&(start, ..)| start);
+        pieces.dedup_by(|(start, end, object), (_, end_before, object_before)| {
+            let adjoins = object == object_before && *start < end_before.next_multiple_of(FUNCTION_ALIGN) + 1;
+            if adjoins {
+                *end_before = *end;
+            }
+            adjoins
+        });
+        pieces
+            .into_iter()
+            .map(|(start, end, object)| {
+                let name = &self.program.objects[object].name;
+                let directory = name.split('(').next().and_then(|path| path.rfind('/')).map_or(0, |slash| slash + 1);
+                NativeText { range: RangeNote { start, end }, object: name[directory..].to_owned() }
+            })
+            .collect()
     }
 
     /// Writes the note into both images; returns the build-id in hexadecimal.

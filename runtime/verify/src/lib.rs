@@ -1,1 +1,1 @@
-//! x
+//! Proves, from the finished executable alone, that a twin binary is uniform.
