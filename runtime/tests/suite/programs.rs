@@ -79,8 +79,7 @@ impl Program {
             None => program.trial(format!("{}::clang", program.name), move || reference.clang()),
         });
         for level in &program.directives.levels {
-            let build =
-                Arc::new(Build { program: program.clone(), level: level.clone(), made: OnceLock::new() });
+            let build = Arc::new(Build { program: program.clone(), level: level.clone(), made: OnceLock::new() });
             let ways = [Way::Native, Way::Aarch64, Way::Exec].into_iter();
             for way in ways.chain(program.directives.hops.iter().map(|&every| Way::Pair(every))) {
                 let build = build.clone();
@@ -176,8 +175,7 @@ impl Build {
         };
         let text = format!("{} (level {})", invocation.text(), self.level);
         let outcome = program.run(invocation)?;
-        let is_reference =
-            matches!(way, Way::Native) && self.level == "O2" && program.directives.no_clang.is_some();
+        let is_reference = matches!(way, Way::Native) && self.level == "O2" && program.directives.no_clang.is_some();
         program.compare(&outcome, is_reference).context(text)?;
         if matches!(way, Way::Pair(_) | Way::Exec) && program.directives.no_hops.is_none() {
             ensure!(outcome.hops()? > 0, "no hop");

@@ -87,6 +87,11 @@ impl Invocation {
         self
     }
 
+    /// Its words.
+    pub fn words(&self) -> &[OsString] {
+        &self.words
+    }
+
     /// The words as one would type them.
     pub fn text(&self) -> String {
         self.words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")

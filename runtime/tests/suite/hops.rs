@@ -1,0 +1,252 @@
+//! What must hold at and around a hop.
+
+use crate::tools::{Invocation, compile, root, scratch};
+use crate::trial;
+use anyhow::{Context, Result, ensure};
+use libtest_mimic::Trial;
+use std::io::{BufRead, BufReader, Lines};
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdout, Stdio};
+
+/// All trials.
+pub fn trials() -> Vec<Trial> {
+    let mut trials: Vec<Trial> = Vec::new();
+    for vehicle in ["pair", "exec"] {
+        trials.push(trial(format!("hops::memory_is_not_changed::{vehicle}"), move || memory_is_not_changed(vehicle)));
+        trials.push(trial(format!("hops::pid_and_status_stay::{vehicle}"), move || pid_and_status_stay(vehicle)));
+        trials.push(trial(format!("hops::signals_are_statuses::{vehicle}"), move || signals_are_statuses(vehicle)));
+        trials.push(trial(format!("hops::on_request::{vehicle}"), move || on_request(vehicle)));
+    }
+    for name in ["nqueens", "tree", "cg", "fft", "sort", "report", "words"] {
+        for level in ["O0", "O2", "O3"] {
+            trials.push(trial(format!("hops::come_soon::{name}::{level}"), move || hops_come_soon(name, level)));
+        }
+    }
+    trials.push(trial("hops::go_where_told", hops_go_where_told));
+    trials.push(trial("hops::every_so_often", hops_every_so_often));
+    trials
+}
+
+/// `twin run --check` hashes stack, heap and data before and after a hop.
+fn memory_is_not_changed(vehicle: &str) -> Result<()> {
+    let directory = scratch()?;
+    for (name, every) in [("tree", 1009), ("fft", 499), ("words", 1409)] {
+        let source = std::fs::read_to_string(root().join("examples").join(name).with_extension("c"))?;
+        let executable = compile(directory.path(), name, &source, &["-O2"])?;
+        let every = format!("every={every}");
+        let options = ["--check", "--timeline", "--vehicle", vehicle, "--stress", &every];
+        let outcome = Invocation::twin_run(directory.path(), &options).arg(executable).run()?;
+        ensure!(outcome.hops()? >= 20, "{name}: only {} hops", outcome.hops()?);
+    }
+    Ok(())
+}
+
+/// Prints its PID and its parent's again and again, and ends with status 42.
+const WHO: &str = r#"
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+int main(void) {
+    for (int i = 0; i < 30; i++) {
+        char directory[4096];
+        printf("%d %d %s\n", getpid(), getppid(), getcwd(directory, sizeof directory));
+    }
+    exit(42);
+}
+"#;
+
+fn pid_and_status_stay(vehicle: &str) -> Result<()> {
+    let directory = scratch()?;
+    let executable = compile(directory.path(), "who", WHO, &["-O2"])?;
+    for isa in ["x86_64", "aarch64"] {
+        // The shell says which process it started, itself, and how that ended.
+        let shell = Invocation::new(directory.path(), "/bin/sh")
+            .args(["-c", r#""$@" & wait $!; echo "$! $$ $PWD $?""#, "sh"])
+            .args(Invocation::twin_run("/", &["--isa", isa, "--vehicle", vehicle, "--stress", "every=10"]).words())
+            .arg(&executable);
+        let outcome = shell.run()?;
+        let text = String::from_utf8(outcome.stdout)?;
+        let lines: Vec<&str> = text.lines().collect();
+        let (last, lines) = lines.split_last().context("no output")?;
+        let (expected, status) = last.rsplit_once(' ').context("no status")?;
+        ensure!(status == "42", "{isa}: status {status}");
+        ensure!(lines.len() == 30 && lines.iter().all(|line| line == &expected), "{isa}:\n{text}{}", outcome.stderr);
+    }
+    Ok(())
+}
+
+fn signals_are_statuses(vehicle: &str) -> Result<()> {
+    let directory = scratch()?;
+    let source = "#include <stdio.h>\n#include <stdlib.h>\n\
+                  int main(void) { for (int i = 0; i < 20; i++) { puts(\"x\"); } abort(); }\n";
+    let executable = compile(directory.path(), "dies", source, &["-O2"])?;
+    for every in [1, 2, 3, 5] {
+        let every = format!("every={every}");
+        let options = ["--vehicle", vehicle, "--stress", &every];
+        Invocation::twin_run(directory.path(), &options).arg(&executable).status(134).run()?;
+    }
+    Ok(())
+}
+
+/// Prints its PID and then a line a round until a file called `stop` is there.
+const ROUNDS: &str = r#"
+#include <stdio.h>
+#include <unistd.h>
+static volatile unsigned long work;
+int main(void) {
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    printf("%d\n", getpid());
+    while (access("stop", F_OK) != 0) {
+        for (int i = 0; i < 100000; i++) {
+            work += i;
+        }
+        puts("round");
+    }
+    puts("end");
+    return 7;
+}
+"#;
+
+/// A running ROUNDS.
+struct Rounds {
+    child: std::process::Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    pid: String,
+}
+
+impl Rounds {
+    fn start(directory: &Path, options: &[&str]) -> Result<Rounds> {
+        let executable = compile(directory, "rounds", ROUNDS, &["-O2"])?;
+        let mut command =
+            Invocation::twin_run(directory, &["--timeline", "--json"]).args(options).arg(executable).command();
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let mut lines = BufReader::new(child.stdout.take().context("piped")?).lines();
+        let pid = lines.next().context("no PID")??;
+        Ok(Rounds { child, lines, pid })
+    }
+
+    /// Waits until two more rounds are over, the first of which may have begun before.
+    fn wait(&mut self) -> Result<()> {
+        for _ in 0..3 {
+            let line = self.lines.next().context("it ended")??;
+            ensure!(line == "round", "{line}");
+        }
+        Ok(())
+    }
+
+    /// Stops it and returns its hops, as ISA and vehicle of each.
+    fn finish(mut self, directory: &Path) -> Result<Vec<(String, String)>> {
+        std::fs::write(directory.join("stop"), "")?;
+        while self.lines.next().context("no end")?? != "end" {}
+        let output = self.child.wait_with_output()?;
+        ensure!(output.status.code() == Some(7), "{}", output.status);
+        let text = String::from_utf8(output.stderr)?;
+        let field = |hop: &serde_json::Value, name: &str| hop[name].as_str().unwrap_or_default().to_owned();
+        text.lines()
+            .map(|line| {
+                let hop: serde_json::Value = serde_json::from_str(line).with_context(|| line.to_owned())?;
+                Ok((field(&hop, "to"), field(&hop, "vehicle")))
+            })
+            .collect()
+    }
+}
+
+/// `twin hop PID`, with either vehicle.
+fn on_request(vehicle: &str) -> Result<()> {
+    let directory = scratch()?;
+    let mut rounds = Rounds::start(directory.path(), &[])?;
+    for _ in 0..6 {
+        let hop = Invocation::tool(directory.path(), "twin").args(["hop", "--vehicle", vehicle, &rounds.pid]);
+        hop.run()?;
+        rounds.wait()?;
+    }
+    let hops = rounds.finish(directory.path())?;
+    let expected: Vec<_> =
+        ["aarch64", "x86_64"].iter().cycle().take(6).map(|&to| (to.to_owned(), vehicle.to_owned())).collect();
+    ensure!(hops == expected, "{hops:?}");
+    Ok(())
+}
+
+/// `twin hop --to`: a program that is there already stays.
+fn hops_go_where_told() -> Result<()> {
+    let directory = scratch()?;
+    let mut rounds = Rounds::start(directory.path(), &[])?;
+    for to in ["x86_64", "aarch64", "aarch64", "x86_64", "x86_64", "aarch64"] {
+        Invocation::tool(directory.path(), "twin").args(["hop", "--to", to, &rounds.pid]).run()?;
+        rounds.wait()?;
+    }
+    let hops: Vec<_> = rounds.finish(directory.path())?.into_iter().map(|(to, _)| to).collect();
+    ensure!(hops == ["aarch64", "x86_64", "aarch64"], "{hops:?}");
+    Ok(())
+}
+
+fn hops_every_so_often() -> Result<()> {
+    let directory = scratch()?;
+    let mut rounds = Rounds::start(directory.path(), &["--hop-every", "5ms"])?;
+    for _ in 0..10 {
+        rounds.wait()?;
+    }
+    let hops = rounds.finish(directory.path())?;
+    ensure!(!hops.is_empty(), "no hop");
+    Ok(())
+}
+
+/// Runs an example while a timer of CPU time asks for a hop to the ISA where the program is already, and fails if a
+/// request is still there after 10 ms of CPU time. Only the timer's ticks look, so a request is never blamed wrongly.
+const LATENCY: &str = r#"
+#include <signal.h>
+#include <stdio.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+extern volatile unsigned char __twin_poll; // not 0 while a request waits for a poll
+static volatile unsigned long asked, late, lost;
+static struct timespec since;
+
+static double elapsed(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)(now.tv_sec - since.tv_sec) * 1e3 + (double)(now.tv_nsec - since.tv_nsec) / 1e6;
+}
+
+static void tick(int signal) {
+    (void)signal;
+    if (__twin_poll) {
+        late += elapsed() > 10.0;
+        return;
+    }
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &since);
+    asked++;
+    sigqueue(getpid(), SIGURG, (union sigval){.sival_ptr = (void *)0x5457494e00000001ul}); // runtime/rt/signals.c
+    lost += !__twin_poll;
+}
+
+int main(void) {
+    char *arguments[] = {"example", NULL};
+    (void)arguments;
+    struct itimerval interval = {{0, 1000}, {0, 1000}};
+    freopen("/dev/null", "w", stdout);
+    signal(SIGVTALRM, tick);
+    setitimer(ITIMER_VIRTUAL, &interval, NULL);
+    while (asked < 50) {
+        CALL;
+    }
+    fprintf(stderr, "%lu requests, %lu late, %lu lost\n", asked, late, lost);
+    return late || lost;
+}
+"#;
+
+fn hops_come_soon(name: &str, level: &str) -> Result<()> {
+    let directory = scratch()?;
+    let example: PathBuf = root().join("examples").join(name).with_extension("c");
+    let takes_arguments = std::fs::read_to_string(&example)?.contains("int main(int argc, char **argv)");
+    let arguments = if takes_arguments { "1, arguments" } else { "" };
+    let source = format!(
+        "#define main example_main\n#include \"{}\"\n#undef main\n#define CALL example_main({arguments})\n{LATENCY}",
+        example.display()
+    );
+    let executable = compile(directory.path(), name, &source, &[&format!("-{level}")])?;
+    Invocation::new(directory.path(), executable).run()?;
+    Ok(())
+}
