@@ -40,6 +40,24 @@ struct Label : twin::MachinePass {
     return Op && Op->getRegMask() == Mask;
   }
 
+  // The call that `Marker` speaks of. Pseudo instructions for its arguments may have split the block in between;
+  // the rest of the block then lies further down.
+  static MachineInstr *callBehind(MachineInstr &Marker, const uint32_t *Mask) {
+    MachineBasicBlock *MBB = Marker.getParent();
+    auto Begin = std::next(Marker.getIterator());
+    for (auto Block = MBB->getIterator(); Block != MBB->getParent()->end(); ++Block) {
+      for (MachineInstr &MI : make_range(&*Block == MBB ? Begin : Block->begin(), Block->end())) {
+        if (MI.getOpcode() == TargetOpcode::STACKMAP)
+          return nullptr;
+        if (isUniformConvention(MI, Mask))
+          return &MI;
+      }
+      if (Block->succ_empty())
+        return nullptr;
+    }
+    return nullptr;
+  }
+
   bool runOnMachineFunction(MachineFunction &MF) override {
     LabelOfMask.clear();
     const TargetRegisterInfo *TRI = MF.getSubtarget().getRegisterInfo();
@@ -51,11 +69,8 @@ struct Label : twin::MachinePass {
           Markers.push_back(&MI);
     for (MachineInstr *Marker : Markers) {
       uint64_t Site = Marker->getOperand(0).getImm();
-      MachineBasicBlock::iterator Call = std::next(Marker->getIterator());
-      MachineBasicBlock &MBB = *Marker->getParent();
-      while (Call != MBB.end() && !isUniformConvention(*Call, Mask))
-        ++Call;
-      if (Call == MBB.end()) {
+      MachineInstr *Call = callBehind(*Marker, Mask);
+      if (!Call) {
         violation(MF, "uniform call site " + std::to_string(Site) + " has lost its call");
         return true;
       }

@@ -30,12 +30,11 @@ struct Order : twin::MachinePass {
       return false;
     std::vector<uint32_t> Agreed(Calls);
     std::string Name = MF.getName().str();
-    if (twin::Host->block_order(twin::Host->context, Name.c_str(), Sites.data(), Sites.size(), Agreed.data(),
-                                Calls) < 0)
-      return false;
+    int64_t Common = twin::Host->block_order(twin::Host->context, Name.c_str(), Sites.data(), Sites.size(),
+                                             Agreed.data(), Calls);
 
     DenseMap<uint32_t, unsigned> Rank;
-    for (unsigned I = 0; I < Calls; ++I)
+    for (int64_t I = 0; I < Common; ++I)
       Rank[Agreed[I]] = I + 1;
     // A block without uniform calls stays behind the one that it follows now.
     std::vector<std::pair<unsigned, unsigned>> Key(MF.getNumBlockIDs());
@@ -44,7 +43,7 @@ struct Order : twin::MachinePass {
     unsigned Last = 0;
     for (const MachineBasicBlock &MBB : MF) {
       for (const MachineInstr &MI : MBB)
-        if (twin::isUniformCall(MI)) {
+        if (twin::isUniformCall(MI) && Rank.contains(twin::siteOf(MI))) {
           Chain = &MBB == &MF.front() ? 0 : Rank[twin::siteOf(MI)];
           break;
         }

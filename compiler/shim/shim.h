@@ -18,8 +18,8 @@ struct TwinHost {
   int64_t (*reserve)(void *context, const char *function, uint64_t *above, uint64_t *below);
   /// Reports the finished frame: size from CFA to SP, CFA offsets of locals and slots (0: absent).
   void (*frame)(void *context, const char *function, uint64_t size, int64_t locals, int64_t slots);
-  /// Call sites in block order, blocks separated by UINT32_MAX -> the order for both ISAs, in `order`
-  /// (room for `calls` entries).
+  /// Call sites in block order, blocks separated by UINT32_MAX -> the order of those that both ISAs have, in `order`
+  /// (room for `calls` entries); returns their number.
   int64_t (*block_order)(void *context, const char *function, const uint32_t *sites, uint64_t length,
                          uint32_t *order, uint64_t calls);
   /// Reports a violated invariant.

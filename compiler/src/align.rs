@@ -9,6 +9,7 @@ use crate::codegen::assemble;
 use crate::isa::{Isa, both};
 use anyhow::{Context, Result, bail};
 use object::{Object, ObjectSection};
+use std::collections::HashSet;
 
 /// Section with the offsets of all marks; the linker drops it.
 const OFFSETS: &str = ".twin.offsets";
@@ -56,6 +57,7 @@ struct Text<'a> {
 pub fn run(texts: &[String; 2]) -> Result<[Vec<u8>; 2]> {
     let isas = both();
     let mut texts = [Text::parse(isas[0], &texts[0]), Text::parse(isas[1], &texts[1])];
+    keep_common(&mut texts);
     let labels = texts.each_ref().map(|t| t.sites().map(|(_, p)| p.label).collect::<Vec<_>>());
     if labels[0] != labels[1] {
         let odd = labels[0].iter().zip(&labels[1]).find(|(a, b)| a != b);
@@ -80,6 +82,18 @@ pub fn run(texts: &[String; 2]) -> Result<[Vec<u8>; 2]> {
         stale = solve(&mut texts, round >= GROWING_ROUNDS);
     }
     bail!("internal error: return addresses could not be aligned in {MAX_ROUNDS} rounds")
+}
+
+/// Forgets the sites that one code generator has found to be unreachable.
+fn keep_common(texts: &mut [Text; 2]) {
+    let labels = texts.each_ref().map(|t| t.sites().map(|(_, p)| p.label).collect::<HashSet<_>>());
+    for (text, other) in texts.iter_mut().zip(labels.iter().rev()) {
+        let is_lost = |place: &Place| matches!(place.mark, Mark::Site { .. }) && !other.contains(place.label);
+        let lost: HashSet<usize> =
+            (0..text.places.len()).filter(|&n| is_lost(&text.places[n])).flat_map(|n| [n - 1, n]).collect();
+        let mut n = 0..;
+        text.places.retain(|_| n.next().is_some_and(|n| !lost.contains(&n)));
+    }
 }
 
 /// What the offset of a site must be a multiple of.

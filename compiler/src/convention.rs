@@ -24,6 +24,10 @@ static NATIVE_FUNCTIONS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
         .collect()
 });
 
+/// Where it is set on the first parameter, AArch64 takes the registers that the C convention preserves for preserved,
+/// whatever the convention of the call.
+const RETURNED: &str = "returned";
+
 /// Called by the polls that twin-cc inserts.
 pub const POLL_SLOW: &str = "__twin_poll_slow";
 
@@ -162,12 +166,18 @@ impl Conventions {
         for function in module.functions() {
             if !function.name().starts_with("llvm.") && !self.is_native(function) {
                 function.set_convention(PRESERVE_NONE);
+                for index in 1..=function.params().len() as u32 {
+                    function.remove_attribute(index, RETURNED);
+                }
             }
         }
         for function in module.definitions() {
             for call in function.instructions().into_iter().filter(|i| i.is_call()) {
                 if self.is_uniform_convention(call) {
                     call.set_call_convention(PRESERVE_NONE);
+                    for index in 1..=call.arguments().len() as u32 {
+                        call.remove_call_attribute(index, RETURNED);
+                    }
                 }
             }
         }

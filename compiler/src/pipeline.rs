@@ -22,7 +22,9 @@ pub fn compile(bitcode: &[u8], mode: Mode) -> Result<Vec<u8>> {
         .map_err(|e| anyhow!("cannot read the front end's bitcode: {e}"))?;
     let machine = codegen::target_machine(isa::HOME)?;
     let symbols = lower_module(&module, &machine, mode)?;
-    let codegen::Generated { texts, verdict } = codegen::generate(module.write_bitcode_to_memory().as_slice())?;
+    let functions = ir::Module::new(&module).functions().into_iter().map(|f| f.name());
+    let codegen::Generated { texts, verdict } =
+        codegen::generate(module.write_bitcode_to_memory().as_slice(), functions)?;
     if let Some(dir) = std::env::var_os("TWIN_SAVE_TEMPS") {
         save(&module, &texts, dir.as_ref())?;
     }
@@ -44,6 +46,8 @@ fn lower_module(module: &Module, machine: &TargetMachine, mode: Mode) -> Result<
     }
     lower::tls::run(ir);
     lower::labels::run(ir);
+    // Once, instead of once an ISA: it decides anew what lives across calls.
+    passes(module, machine, "require<profile-summary>,function(codegenprepare)")?;
     if mode == Mode::Uniform {
         polls::run(ir, &conventions);
     }

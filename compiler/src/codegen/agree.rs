@@ -3,7 +3,7 @@
 
 use crate::isa;
 use anyhow::{Result, bail};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Condvar, Mutex, MutexGuard};
 
 /// Blocks of a function as lists of call sites.
@@ -16,6 +16,8 @@ struct State {
     frames: BTreeMap<String, [Option<Frame>; 2]>,
     violations: Vec<String>,
     left: [bool; 2],
+    /// The function at which a side waits for the other, by its position in the module.
+    waiting: [Option<usize>; 2],
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,11 +27,11 @@ struct Frame {
     slots: i64,
 }
 
-/// The common ground of two code generators.
-#[derive(Default)]
+/// The common ground of two code generators, which take the functions in the order of the module.
 pub struct Meeting {
     state: Mutex<State>,
     changed: Condvar,
+    position: HashMap<String, usize>,
 }
 
 /// One code generator's view of the meeting.
@@ -39,6 +41,12 @@ pub struct Side<'a> {
 }
 
 impl Meeting {
+    /// For a module with these functions.
+    pub fn new(functions: impl Iterator<Item = String>) -> Meeting {
+        let position = functions.enumerate().map(|(position, name)| (name, position)).collect();
+        Meeting { state: Mutex::default(), changed: Condvar::new(), position }
+    }
+
     /// The view of code generator `index`: 0 is home.
     pub fn side(&self, index: usize) -> Side<'_> {
         Side { meeting: self, index }
@@ -61,7 +69,9 @@ impl Meeting {
         }
         for (function, frames) in &state.frames {
             let [home, visitor] = frames;
-            if home != visitor {
+            if let (Some(home), Some(visitor)) = (home, visitor)
+                && home != visitor
+            {
                 bail!(
                     "internal error: function `{function}`: frames differ: {} {home:?}, {} {visitor:?}",
                     isa::HOME.name(),
@@ -83,14 +93,20 @@ impl Side<'_> {
     ) -> Option<[T; 2]> {
         let mut state = self.meeting.lock();
         table(&mut state).entry(function.to_owned()).or_insert([None, None])[self.index] = Some(mine);
+        let position = self.meeting.position.get(function).copied();
+        state.waiting[self.index] = position;
         self.meeting.changed.notify_all();
         loop {
             if let [Some(home), Some(visitor)] = &table(&mut state)[function] {
-                return Some([home.clone(), visitor.clone()]);
+                let both = Some([home.clone(), visitor.clone()]);
+                state.waiting[self.index] = None;
+                return both;
             }
-            if state.left[1 - self.index] {
-                let other = isa::both()[1 - self.index].name();
-                state.violations.push(format!("function `{function}`: {other} has no uniform calls in it"));
+            // The other side may have found all uniform calls of the function to be unreachable: then the function is
+            // never on the stack at a hop.
+            let other = 1 - self.index;
+            if state.left[other] || state.waiting[other] > position {
+                state.waiting[self.index] = None;
                 return None;
             }
             state = self.meeting.changed.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -109,7 +125,7 @@ impl Side<'_> {
         self.meeting.lock().frames.entry(function.to_owned()).or_default()[self.index] = Some(frame);
     }
 
-    /// The order of call sites for both sides.
+    /// The order of the call sites that both sides have.
     pub fn block_order(&self, function: &str, blocks: Blocks) -> Option<Vec<u32>> {
         let [home, visitor] = self.exchange(function, blocks, |s| &mut s.blocks)?;
         match agree(&home, &visitor) {
@@ -134,21 +150,26 @@ impl Side<'_> {
     }
 }
 
-/// An order of the call sites in which every block of either side is contiguous. Follows the home side, whose
-/// speed is paid for by the padding.
+/// The blocks of `mine` less the sites that the other side has found to be unreachable.
+fn common(mine: &Blocks, other: &Blocks) -> Blocks {
+    let others: HashSet<u32> = other.iter().flatten().copied().collect();
+    mine.iter().map(|block| block.iter().copied().filter(|site| others.contains(site)).collect()).collect()
+}
+
+/// An order of the call sites that both sides have, in which every block of either side is contiguous. Follows the
+/// home side, whose speed is paid for by the padding.
 fn agree(home: &Blocks, visitor: &Blocks) -> Result<Vec<u32>, String> {
-    let position: HashMap<u32, usize> = home.iter().flatten().enumerate().map(|(i, s)| (*s, i)).collect();
-    let mut sites: Vec<u32> = home.iter().flatten().copied().collect();
-    let mut others: Vec<u32> = visitor.iter().flatten().copied().collect();
-    let order = sites.clone();
-    sites.sort_unstable();
-    others.sort_unstable();
-    if sites != others {
-        let odd = sites.iter().find(|s| !others.contains(s)).or_else(|| others.iter().find(|s| !sites.contains(s)));
-        return Err(format!("call site {odd:?} is not exactly once on both ISAs: {sites:?} and {others:?}"));
+    for blocks in [home, visitor] {
+        let mut seen = HashSet::new();
+        if let Some(twice) = blocks.iter().flatten().find(|site| !seen.insert(**site)) {
+            return Err(format!("call site {twice} has been duplicated"));
+        }
     }
+    let (home, visitor) = (&common(home, visitor), &common(visitor, home));
+    let position: HashMap<u32, usize> = home.iter().flatten().enumerate().map(|(i, s)| (*s, i)).collect();
+    let order: Vec<u32> = home.iter().flatten().copied().collect();
     // Sites that share a block on either side belong together.
-    let mut group: HashMap<u32, u32> = sites.iter().map(|s| (*s, *s)).collect();
+    let mut group: HashMap<u32, u32> = order.iter().map(|s| (*s, *s)).collect();
     fn root(group: &HashMap<u32, u32>, mut site: u32) -> u32 {
         while group[&site] != site {
             site = group[&site];
@@ -211,8 +232,13 @@ mod tests {
     }
 
     #[test]
-    fn a_site_on_one_side_only_is_an_error() {
-        assert!(agree(&vec![vec![0, 1]], &vec![vec![0]]).is_err());
+    fn a_site_on_one_side_only_is_left_out() {
+        assert_eq!(agree(&vec![vec![0, 1], vec![2]], &vec![vec![0], vec![2]]), Ok(vec![0, 2]));
+    }
+
+    #[test]
+    fn opposite_orders_and_duplicates_are_errors() {
+        assert!(agree(&vec![vec![0], vec![0]], &vec![vec![0]]).is_err());
         assert!(agree(&vec![vec![0, 1]], &vec![vec![1, 0]]).is_err());
     }
 }

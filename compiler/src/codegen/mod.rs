@@ -20,9 +20,10 @@ use std::sync::Once;
 /// would each decide anew, once an ISA, what lives across calls or where data lie. The shorter branch range
 /// leaves room for the padding that is inserted later. Arguments are stored, not pushed, so that frames stay static.
 /// Tidying up after atomic operations sinks equal calls on one ISA only.
-const OPTIONS: [&str; 11] = [
+const OPTIONS: [&str; 12] = [
     "twin-cc",
     "-disable-lsr",
+    "-disable-cgp",
     "-disable-constant-hoisting",
     "-aarch64-enable-global-merge=false",
     "-aarch64-enable-promote-const=false",
@@ -83,12 +84,12 @@ pub struct Generated {
     pub verdict: Result<()>,
 }
 
-/// Compiles `bitcode` to assembly for both ISAs.
+/// Compiles `bitcode`, which has these `functions` in this order, to assembly for both ISAs.
 ///
 /// # Errors
 /// If LLVM refuses.
-pub fn generate(bitcode: &[u8]) -> Result<Generated> {
-    let meeting = Meeting::default();
+pub fn generate(bitcode: &[u8], functions: impl Iterator<Item = String>) -> Result<Generated> {
+    let meeting = Meeting::new(functions);
     let (home, visitor) = std::thread::scope(|scope| {
         let visitor = scope.spawn(|| generate_one(bitcode, isa::VISITOR, meeting.side(1)));
         let home = generate_one(bitcode, isa::HOME, meeting.side(0));

@@ -115,11 +115,11 @@ extern "C" fn block_order(
     };
     let blocks: Vec<Vec<u32>> = sites.split(|s| *s == BLOCK_END).map(<[u32]>::to_vec).collect();
     match side.block_order(&function, blocks) {
-        Some(agreed) if agreed.len() == order.len() => {
-            order.copy_from_slice(&agreed);
-            0
+        Some(agreed) => {
+            order[..agreed.len()].copy_from_slice(&agreed);
+            agreed.len() as i64
         }
-        _ => -1,
+        None => -1,
     }
 }
 
