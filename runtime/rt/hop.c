@@ -105,6 +105,9 @@ static void hop_failed(const char *message) {
 static const char *prepare(enum vehicle vehicle) {
     sigset mask = state.mask;
     __twin_kernel_mask(ALL_SIGNALS);
+    if (process.keeper && state.visitor_end) {
+        __twin_visitor_end(); // somebody killed it while the program was here: another one will do
+    }
     uint64_t copied;
     const char *failure = 0;
     if (__twin_window_open(&copied) < 0) {

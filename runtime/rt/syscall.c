@@ -54,6 +54,12 @@ static int handle(const struct call *call, long *result) {
     case SYS_close_range:
         *result = __twin_close_range((unsigned)a[0], (unsigned)a[1], (unsigned)a[2]);
         return 1;
+    case SYS_execve:
+    case SYS_execveat:
+        if (!process.away) { // else the lifeline ends it, and only if this succeeds
+            __twin_visitor_end();
+        }
+        return 0;
     case SYS_exit: // the program has one thread
     case SYS_exit_group:
         __twin_exit((int)a[0]);

@@ -36,9 +36,5 @@ pub fn status(failure: &anyhow::Error) -> u8 {
     if let Some(program) = failure.downcast_ref::<ProgramError>() {
         return program.status;
     }
-    if failure.downcast_ref::<RunFailed>().is_some() {
-        125
-    } else {
-        1
-    }
+    if failure.downcast_ref::<RunFailed>().is_some() { 125 } else { 1 }
 }

@@ -7,6 +7,9 @@ use clap::Args;
 use std::path::Path;
 use twin_linker::image::Image;
 
+/// Name of the process between a program and its visitor: see runtime/rt/visitor.c.
+const KEEPER: &str = "twin-keeper";
+
 /// What was written on the command line.
 #[derive(Args)]
 pub struct HopArguments {
@@ -41,14 +44,13 @@ fn check(pid: i32) -> Result<()> {
         bail!("there is no such process");
     }
     let executable = process.join("exe");
-    let path = std::fs::read_link(&executable)
-        .context("its executable cannot be seen (whose process is it?)")?;
-    let is_qemu = path
-        .file_name()
-        .is_some_and(|name| name.to_string_lossy().starts_with("qemu-aarch64"));
+    let path = std::fs::read_link(&executable).context("its executable cannot be seen (whose process is it?)")?;
+    if name(&process).as_deref() == Some(KEEPER) {
+        bail!("it watches over the aarch64 side of process {}: ask that one", parent(&process).unwrap_or_default());
+    }
+    let is_qemu = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("qemu-aarch64"));
     if !is_qemu {
-        let bytes = std::fs::read(&executable)
-            .with_context(|| format!("cannot read {}", path.display()))?;
+        let bytes = std::fs::read(&executable).with_context(|| format!("cannot read {}", path.display()))?;
         Image::parse(&bytes).with_context(|| path.display().to_string())?;
         return Ok(());
     }
@@ -56,14 +58,8 @@ fn check(pid: i32) -> Result<()> {
         bail!("{} runs a program that is not Twin's", path.display());
     }
     let environment = std::fs::read(process.join("environ")).unwrap_or_default();
-    if environment
-        .split(|&byte| byte == 0)
-        .any(|variable| variable.starts_with(b"__TWIN_VISIT="))
-    {
-        bail!(
-            "it is the aarch64 side of process {}: ask that one",
-            parent(&process).unwrap_or_default()
-        );
+    if environment.split(|&byte| byte == 0).any(|variable| variable.starts_with(b"__TWIN_VISIT=")) {
+        bail!("it is the aarch64 side of process {}: ask that one", parent(&process).unwrap_or_default());
     }
     Ok(())
 }
@@ -73,11 +69,7 @@ fn runs_image(process: &Path) -> Result<bool> {
     let command = std::fs::read(process.join("cmdline")).context("its arguments cannot be seen")?;
     Ok(command
         .split(|&byte| byte == 0)
-        .filter_map(|argument| {
-            std::str::from_utf8(argument)
-                .ok()?
-                .strip_prefix("/proc/self/fd/")
-        })
+        .filter_map(|argument| std::str::from_utf8(argument).ok()?.strip_prefix("/proc/self/fd/"))
         .any(|number| {
             std::fs::read_link(process.join("fd").join(number))
                 .is_ok_and(|file| file.to_string_lossy().starts_with("/memfd:twin:"))
@@ -85,11 +77,14 @@ fn runs_image(process: &Path) -> Result<bool> {
 }
 
 fn parent(process: &Path) -> Option<u32> {
+    status(process, "PPid:")?.parse().ok()
+}
+
+fn name(process: &Path) -> Option<String> {
+    status(process, "Name:")
+}
+
+fn status(process: &Path, field: &str) -> Option<String> {
     let status = std::fs::read_to_string(process.join("status")).ok()?;
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("PPid:"))?
-        .trim()
-        .parse()
-        .ok()
+    Some(status.lines().find_map(|line| line.strip_prefix(field))?.trim().to_owned())
 }

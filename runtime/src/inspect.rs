@@ -50,9 +50,7 @@ pub fn inspect(arguments: &InspectArguments) -> Result<()> {
         file: arguments.program.clone(),
         file_size: program.bytes().len() as u64,
         note: program.image().note,
-        sections: [Isa::X86_64, Isa::Aarch64]
-            .map(|isa| (isa.to_string(), sizes(program.elf(isa))))
-            .into(),
+        sections: [Isa::X86_64, Isa::Aarch64].map(|isa| (isa.to_string(), sizes(program.elf(isa)))).into(),
     };
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
@@ -64,10 +62,7 @@ pub fn inspect(arguments: &InspectArguments) -> Result<()> {
 
 fn sizes(elf: &[u8]) -> Sizes {
     let mut sizes = Sizes::default();
-    for section in object::File::parse(elf)
-        .iter()
-        .flat_map(|file| file.sections().collect::<Vec<_>>())
-    {
+    for section in object::File::parse(elf).iter().flat_map(|file| file.sections().collect::<Vec<_>>()) {
         *match section.kind() {
             SectionKind::Text => &mut sizes.text,
             SectionKind::ReadOnlyData | SectionKind::ReadOnlyString => &mut sizes.read_only,
@@ -82,45 +77,21 @@ fn sizes(elf: &[u8]) -> Sizes {
 
 fn print(report: &Report) {
     let note = &report.note;
-    println!(
-        "{}: twin program, {} bytes",
-        report.file.display(),
-        report.file_size
-    );
+    println!("{}: twin program, {} bytes", report.file.display(), report.file_size);
     println!("  entry     {:#x}", note.entry);
     println!("  build-id  {}", note.build_id.as_deref().unwrap_or("none"));
-    println!(
-        "  uniform   {} functions, {} data",
-        note.uniform_functions, note.uniform_data
-    );
+    println!("  uniform   {} functions, {} data", note.uniform_functions, note.uniform_data);
     let range = &note.uniform;
-    println!(
-        "  travels   {:#x}-{:#x} ({} bytes) and the arena",
-        range.start,
-        range.end,
-        range.end - range.start
-    );
+    println!("  travels   {:#x}-{:#x} ({} bytes) and the arena", range.start, range.end, range.end - range.start);
     if note.tls.memory_size > 0 {
-        println!(
-            "  TLS       {} bytes, aligned to {}",
-            note.tls.memory_size, note.tls.align
-        );
+        println!("  TLS       {} bytes, aligned to {}", note.tls.memory_size, note.tls.align);
     }
     println!("\nsegments, at the same addresses on both ISAs");
     for segment in &note.segments {
-        println!(
-            "  {:#010x} {:>10}  {}",
-            segment.address, segment.size, segment.kind
-        );
+        println!("  {:#010x} {:>10}  {}", segment.address, segment.size, segment.kind);
     }
-    println!(
-        "\n{:<9} {:>10} {:>10} {:>10} {:>10} {:>10}",
-        "image", "text", "read-only", "data", "zeroed", "debug"
-    );
+    println!("\n{:<9} {:>10} {:>10} {:>10} {:>10} {:>10}", "image", "text", "read-only", "data", "zeroed", "debug");
     for (isa, s) in &report.sections {
-        println!(
-            "{isa:<9} {:>10} {:>10} {:>10} {:>10} {:>10}",
-            s.text, s.read_only, s.data, s.zeroed, s.debug
-        );
+        println!("{isa:<9} {:>10} {:>10} {:>10} {:>10} {:>10}", s.text, s.read_only, s.data, s.zeroed, s.debug);
     }
 }

@@ -30,23 +30,13 @@ impl Program {
     /// # Errors
     /// If there is none, it cannot be read, or is not one of Twin's: a [`ProgramError`].
     pub fn open(path: &Path) -> Result<Program> {
-        let fail = |status, why: &str| ProgramError {
-            status,
-            message: format!("{}: {why}", path.display()),
-        };
+        let fail = |status, why: &str| ProgramError { status, message: format!("{}: {why}", path.display()) };
         let bytes = std::fs::read(path).map_err(|e| {
-            let status = if e.kind() == std::io::ErrorKind::NotFound {
-                NOT_FOUND
-            } else {
-                CANNOT_RUN
-            };
+            let status = if e.kind() == std::io::ErrorKind::NotFound { NOT_FOUND } else { CANNOT_RUN };
             fail(status, &reason(&e))
         })?;
         Image::parse(&bytes).map_err(|e| fail(CANNOT_RUN, &format!("{e:#}")))?;
-        Ok(Program {
-            path: path.to_owned(),
-            bytes,
-        })
+        Ok(Program { path: path.to_owned(), bytes })
     }
 
     /// Finds `name` as a shell does, and reads it.
@@ -54,22 +44,11 @@ impl Program {
     /// # Errors
     /// As [`Program::open`], and if it may not be executed.
     pub fn find(name: &OsStr) -> Result<Program> {
-        let path = if name.as_bytes().contains(&b'/') {
-            PathBuf::from(name)
-        } else {
-            search(name)?
-        };
+        let path = if name.as_bytes().contains(&b'/') { PathBuf::from(name) } else { search(name)? };
         let program = Program::open(&path)?;
         if !is_executable(&path) {
-            let message = format!(
-                "{}: permission denied: it is not executable",
-                path.display()
-            );
-            return Err(ProgramError {
-                status: CANNOT_RUN,
-                message,
-            }
-            .into());
+            let message = format!("{}: permission denied: it is not executable", path.display());
+            return Err(ProgramError { status: CANNOT_RUN, message }.into());
         }
         Ok(program)
     }
@@ -98,10 +77,8 @@ impl Program {
     /// If there is no memory for it.
     pub fn aarch64_file(&self) -> Result<File> {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        let mut file =
-            sys::memory_file(&format!("twin:{name}")).context("cannot make a file in memory")?;
-        file.write_all(self.image().aarch64)
-            .context("cannot write a file in memory")?;
+        let mut file = sys::memory_file(&format!("twin:{name}")).context("cannot make a file in memory")?;
+        file.write_all(self.image().aarch64).context("cannot write a file in memory")?;
         Ok(file)
     }
 }
@@ -123,16 +100,12 @@ fn is_executable(path: &Path) -> bool {
 
 fn search(name: &OsStr) -> Result<PathBuf, ProgramError> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .map(|directory| directory.join(name))
-        .find(|file| is_executable(file))
-        .ok_or_else(|| {
+    std::env::split_paths(&path).map(|directory| directory.join(name)).find(|file| is_executable(file)).ok_or_else(
+        || {
             let message = format!("{}: no such program in $PATH", name.to_string_lossy());
-            ProgramError {
-                status: NOT_FOUND,
-                message,
-            }
-        })
+            ProgramError { status: NOT_FOUND, message }
+        },
+    )
 }
 
 /// Finds the qemu that runs aarch64 programs: `__TWIN_QEMU`, /usr/bin, then $PATH.
@@ -146,9 +119,7 @@ pub fn qemu() -> Result<PathBuf, ProgramError> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::iter::once(PathBuf::from("/usr/bin"))
         .chain(std::env::split_paths(&path))
-        .flat_map(|directory| {
-            ["qemu-aarch64", "qemu-aarch64-static"].map(|name| directory.join(name))
-        })
+        .flat_map(|directory| ["qemu-aarch64", "qemu-aarch64-static"].map(|name| directory.join(name)))
         .find(|file| is_executable(file))
         .ok_or_else(|| ProgramError {
             status: CANNOT_RUN,

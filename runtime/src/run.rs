@@ -38,12 +38,7 @@ pub struct RunArguments {
     #[arg(long, requires = "timeline")]
     json: bool,
     /// The program and its arguments
-    #[arg(
-        required = true,
-        trailing_var_arg = true,
-        allow_hyphen_values = true,
-        value_name = "PROG"
-    )]
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "PROG")]
     program: Vec<OsString>,
 }
 
@@ -79,9 +74,7 @@ pub fn run(arguments: &RunArguments) -> Result<ExitCode> {
     let (mut command, inherited) = command(arguments, &program)?;
     if arguments.hop_every.is_none() && !arguments.timeline {
         let error = command.exec();
-        return Err(error)
-            .context(format!("{}", command.get_program().display()))
-            .context(RunFailed);
+        return Err(error).context(format!("{}", command.get_program().display())).context(RunFailed);
     }
     let supervision = Supervision {
         hop_every: arguments.hop_every,
@@ -106,14 +99,8 @@ fn command(arguments: &RunArguments, program: &Program) -> Result<(Command, Vec<
             let image = sys::high_duplicate(&program.aarch64_file()?)?;
             let executable = sys::high_duplicate(&std::fs::File::open(&program.path)?)?;
             let mut command = Command::new(qemu);
-            command
-                .arg("-0")
-                .arg(&arguments.program[0])
-                .arg(format!("/proc/self/fd/{}", image.as_raw_fd()));
-            command.env(
-                "__TWIN_START",
-                format!("{},{}", image.as_raw_fd(), executable.as_raw_fd()),
-            );
+            command.arg("-0").arg(&arguments.program[0]).arg(format!("/proc/self/fd/{}", image.as_raw_fd()));
+            command.env("__TWIN_START", format!("{},{}", image.as_raw_fd(), executable.as_raw_fd()));
             inherited.extend([image, executable]);
             command
         }

@@ -46,27 +46,19 @@ pub fn supervise(
     };
     let signals = Supervisor::new().context("cannot block signals")?;
     signals.restore_mask_in(&mut command);
-    let mut child = command
-        .spawn()
-        .with_context(|| command.get_program().display().to_string())?;
+    let mut child = command.spawn().with_context(|| command.get_program().display().to_string())?;
     drop(inherited);
     let hops = trace.map(|(reader, _writer)| read_trace(reader));
     let status = wait(&mut child, &signals, what)?;
     if let Some(hops) = hops {
         let timeline = Timeline::new(collect(&hops), program);
-        if what.json {
-            timeline.print_json()?
-        } else {
-            timeline.print()
-        }
+        if what.json { timeline.print_json()? } else { timeline.print() }
     }
     Ok(ExitCode::from(exit_code(status)))
 }
 
 fn exit_code(status: ExitStatus) -> u8 {
-    let code = status
-        .code()
-        .unwrap_or_else(|| SIGNALLED + status.signal().unwrap_or_default());
+    let code = status.code().unwrap_or_else(|| SIGNALLED + status.signal().unwrap_or_default());
     u8::try_from(code).unwrap_or(u8::MAX)
 }
 

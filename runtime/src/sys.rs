@@ -9,43 +9,26 @@ use std::process::Command;
 use std::time::Duration;
 
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(result)
-    }
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
 /// An unnamed file in memory, closed on exec.
 pub fn memory_file(name: &str) -> io::Result<File> {
     let name = CString::new(name)?;
     // SAFETY: the name is a C string; the result is checked and owned by nobody else.
-    unsafe {
-        Ok(File::from_raw_fd(check(libc::memfd_create(
-            name.as_ptr(),
-            libc::MFD_CLOEXEC,
-        ))?))
-    }
+    unsafe { Ok(File::from_raw_fd(check(libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC))?)) }
 }
 
 /// A duplicate of `file` with a number out of the way of what a program expects, kept on exec.
 pub fn high_duplicate(file: &impl AsRawFd) -> io::Result<OwnedFd> {
     const OUT_OF_THE_WAY: libc::c_int = 100;
     // SAFETY: duplicates an open descriptor; the new one is owned by nobody else.
-    unsafe {
-        Ok(OwnedFd::from_raw_fd(check(libc::fcntl(
-            file.as_raw_fd(),
-            libc::F_DUPFD,
-            OUT_OF_THE_WAY,
-        ))?))
-    }
+    unsafe { Ok(OwnedFd::from_raw_fd(check(libc::fcntl(file.as_raw_fd(), libc::F_DUPFD, OUT_OF_THE_WAY))?)) }
 }
 
 /// Sends SIGURG with a value.
 pub fn send_request(pid: libc::pid_t, value: u64) -> io::Result<()> {
-    let value = libc::sigval {
-        sival_ptr: value as usize as *mut libc::c_void,
-    };
+    let value = libc::sigval { sival_ptr: value as usize as *mut libc::c_void };
     // SAFETY: the value is not used as a pointer, neither here nor by the receiver.
     check(unsafe { libc::sigqueue(pid, libc::SIGURG, value) }).map(drop)
 }
@@ -107,14 +90,8 @@ impl Supervisor {
         let before = self.before;
         // SAFETY: sigprocmask is async-signal-safe, and nothing else happens in the child.
         unsafe {
-            command.pre_exec(move || {
-                check(libc::sigprocmask(
-                    libc::SIG_SETMASK,
-                    &before,
-                    std::ptr::null_mut(),
-                ))
-                .map(drop)
-            });
+            command
+                .pre_exec(move || check(libc::sigprocmask(libc::SIG_SETMASK, &before, std::ptr::null_mut())).map(drop));
         }
     }
 
@@ -124,9 +101,7 @@ impl Supervisor {
             tv_sec: t.as_secs() as libc::time_t,
             tv_nsec: libc::c_long::from(t.subsec_nanos()),
         });
-        let timeout = timeout
-            .as_ref()
-            .map_or(std::ptr::null(), std::ptr::from_ref);
+        let timeout = timeout.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
         // SAFETY: all pointers are to live objects, or null where that is allowed.
         let (signal, info) = unsafe {
             let mut info: libc::siginfo_t = std::mem::zeroed();
@@ -137,9 +112,7 @@ impl Supervisor {
             signal if signal > 0 && info.si_code > 0 => Ok(Event::Terminal),
             signal if signal > 0 => Ok(Event::Signal(signal)),
             _ => match io::Error::last_os_error() {
-                e if e.kind() == io::ErrorKind::WouldBlock
-                    || e.kind() == io::ErrorKind::Interrupted =>
-                {
+                e if e.kind() == io::ErrorKind::WouldBlock || e.kind() == io::ErrorKind::Interrupted => {
                     Ok(Event::Timeout)
                 }
                 e => Err(e),

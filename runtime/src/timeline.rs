@@ -75,10 +75,7 @@ const TAIL: usize = 10;
 impl Timeline {
     /// The hops of `program`.
     pub fn new(hops: Vec<Hop>, program: &Program) -> Timeline {
-        Timeline {
-            hops,
-            symbols: Symbols::new(program.elf(Isa::X86_64)),
-        }
+        Timeline { hops, symbols: Symbols::new(program.elf(Isa::X86_64)) }
     }
 
     /// Prints the table.
@@ -98,13 +95,7 @@ impl Timeline {
             function: String,
         }
         for hop in &self.hops {
-            eprintln!(
-                "{}",
-                serde_json::to_string(&Line {
-                    hop,
-                    function: self.symbols.function(hop.pc)
-                })?
-            );
+            eprintln!("{}", serde_json::to_string(&Line { hop, function: self.symbols.function(hop.pc) })?);
         }
         Ok(())
     }
@@ -113,24 +104,13 @@ impl Timeline {
         if self.hops.is_empty() {
             return "no hops\n".to_owned();
         }
-        let functions: Vec<String> = self
-            .hops
-            .iter()
-            .map(|hop| self.symbols.function(hop.pc))
-            .collect();
+        let functions: Vec<String> = self.hops.iter().map(|hop| self.symbols.function(hop.pc)).collect();
         let shown: Vec<usize> = if self.hops.len() > LONGEST {
-            (0..HEAD)
-                .chain(self.hops.len() - TAIL..self.hops.len())
-                .collect()
+            (0..HEAD).chain(self.hops.len() - TAIL..self.hops.len()).collect()
         } else {
             (0..self.hops.len()).collect()
         };
-        let width = shown
-            .iter()
-            .map(|&i| functions[i].chars().count())
-            .max()
-            .unwrap_or_default()
-            .clamp(8, 40);
+        let width = shown.iter().map(|&i| functions[i].chars().count()).max().unwrap_or_default().clamp(8, 40);
         let mut table = format!(
             "{:>6}  {:<7}    {:<7}  {:<7}  {:<width$}  {:>10}  {:>10}  {:>9}\n",
             "hop", "from", "to", "vehicle", "function", "copied", "mapped", "ms"
@@ -158,18 +138,9 @@ impl Timeline {
     }
 
     fn totals(&self) -> String {
-        let mut text = format!(
-            "{} hop{}",
-            self.hops.len(),
-            if self.hops.len() == 1 { "" } else { "s" }
-        );
+        let mut text = format!("{} hop{}", self.hops.len(), if self.hops.len() == 1 { "" } else { "s" });
         for (from, to) in [(Isa::X86_64, Isa::Aarch64), (Isa::Aarch64, Isa::X86_64)] {
-            let mut times: Vec<u64> = self
-                .hops
-                .iter()
-                .filter(|h| (h.from, h.to) == (from, to))
-                .map(|h| h.ns)
-                .collect();
+            let mut times: Vec<u64> = self.hops.iter().filter(|h| (h.from, h.to) == (from, to)).map(|h| h.ns).collect();
             times.sort_unstable();
             if let (Some(&median), Some(&slowest)) = (times.get(times.len() / 2), times.last()) {
                 text += &format!(
@@ -182,11 +153,7 @@ impl Timeline {
         }
         let copied: u64 = self.hops.iter().map(|hop| hop.copied).sum();
         let time: u64 = self.hops.iter().map(|hop| hop.ns).sum();
-        text + &format!(
-            "; {} copied, {:.1} ms in all\n",
-            bytes(copied),
-            milliseconds(time)
-        )
+        text + &format!("; {} copied, {:.1} ms in all\n", bytes(copied), milliseconds(time))
     }
 }
 
@@ -213,40 +180,20 @@ mod tests {
     use super::*;
 
     fn hop(n: u64) -> Hop {
-        let (from, to) = if n % 2 == 1 {
-            (Isa::X86_64, Isa::Aarch64)
-        } else {
-            (Isa::Aarch64, Isa::X86_64)
-        };
-        Hop {
-            n,
-            pid: 1,
-            from,
-            to,
-            vehicle: Vehicle::Pair,
-            pc: 0x1010,
-            copied: 2048,
-            mapped: 0,
-            ns: n * 1000,
-        }
+        let (from, to) = if n % 2 == 1 { (Isa::X86_64, Isa::Aarch64) } else { (Isa::Aarch64, Isa::X86_64) };
+        Hop { n, pid: 1, from, to, vehicle: Vehicle::Pair, pc: 0x1010, copied: 2048, mapped: 0, ns: n * 1000 }
     }
 
     fn timeline(count: u64) -> Timeline {
         let functions = vec![(0x1000, 0x20, "main".to_owned())];
-        Timeline {
-            hops: (1..=count).map(hop).collect(),
-            symbols: Symbols { functions },
-        }
+        Timeline { hops: (1..=count).map(hop).collect(), symbols: Symbols { functions } }
     }
 
     #[test]
     fn reads_the_runtimes_lines() {
         let line = r#"{"n":1,"pid":7,"from":"x86_64","to":"aarch64","vehicle":"pair","pc":4202912,"copied":20480,"mapped":272637952,"ns":21616981}"#;
         let hop: Hop = serde_json::from_str(line).expect("a hop");
-        assert_eq!(
-            (hop.from, hop.to, hop.vehicle, hop.ns),
-            (Isa::X86_64, Isa::Aarch64, Vehicle::Pair, 21_616_981)
-        );
+        assert_eq!((hop.from, hop.to, hop.vehicle, hop.ns), (Isa::X86_64, Isa::Aarch64, Vehicle::Pair, 21_616_981));
     }
 
     #[test]
@@ -263,9 +210,6 @@ mod tests {
         let table = timeline(1000).table();
         assert_eq!(table.lines().count(), 1 + HEAD + 1 + TAIL + 1);
         assert!(table.contains("(970 more)"), "{table}");
-        assert!(
-            table.contains("1000 hops; 500 x86_64 -> aarch64 (median 0.501 ms"),
-            "{table}"
-        );
+        assert!(table.contains("1000 hops; 500 x86_64 -> aarch64 (median 0.501 ms"), "{table}");
     }
 }

@@ -94,11 +94,10 @@ fn gdb() -> Result<()> {
         let outcome = gdb.args(["-ex", "info line place", "-ex", "info scope place"]).arg(&image).run()?;
         let text = String::from_utf8_lossy(&outcome.stdout);
         ensure!(text.contains("nqueens.c\" starts at address"), "{}: {text}{}", image.display(), outcome.stderr);
-        ensure!(text.contains("Symbol row is a variable"), "{}: {text}", image.display());
+        ensure!(text.contains("Symbol row is "), "{}: {text}", image.display());
     }
     let gdb = Invocation::new(directory.path(), "gdb-multiarch").args(["-nx", "-batch"]);
-    let outcome =
-        gdb.args(["-ex", "break is_safe", "-ex", "run", "-ex", "print row", "-ex", "bt"]).arg(executable).run()?;
+    let outcome = gdb.args(["-ex", "break 20", "-ex", "run", "-ex", "print row", "-ex", "bt"]).arg(executable).run()?;
     let text = String::from_utf8_lossy(&outcome.stdout);
     ensure!(text.contains("$1 = 1") && text.contains(" main ("), "{text}{}", outcome.stderr);
     Ok(())

@@ -88,21 +88,27 @@ fn signals_are_statuses(vehicle: &str) -> Result<()> {
     Ok(())
 }
 
-/// Prints its PID and then a line a round until a file called `stop` is there.
+/// Prints its PID, and then works until a file called `stop` is there. When a file called `mark` appears, it removes
+/// that, works once more and prints a line.
 const ROUNDS: &str = r#"
 #include <stdio.h>
 #include <unistd.h>
-static volatile unsigned long work;
+static volatile unsigned long sum;
+static void work(void) {
+    for (int i = 0; i < 100000; i++) {
+        sum += i;
+    }
+}
 int main(void) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     printf("%d\n", getpid());
     while (access("stop", F_OK) != 0) {
-        for (int i = 0; i < 100000; i++) {
-            work += i;
+        work();
+        if (unlink("mark") == 0) {
+            work();
+            puts("mark");
         }
-        puts("round");
     }
-    puts("end");
     return 7;
 }
 "#;
@@ -125,19 +131,18 @@ impl Rounds {
         Ok(Rounds { child, lines, pid })
     }
 
-    /// Waits until two more rounds are over, the first of which may have begun before.
-    fn wait(&mut self) -> Result<()> {
-        for _ in 0..3 {
-            let line = self.lines.next().context("it ended")??;
-            ensure!(line == "round", "{line}");
-        }
+    /// Runs `twin hop` with `options` and waits until the hop must be over.
+    fn hop(&mut self, directory: &Path, options: &[&str]) -> Result<()> {
+        Invocation::tool(directory, "twin").arg("hop").args(options).arg(&self.pid).run()?;
+        std::fs::write(directory.join("mark"), "")?;
+        let line = self.lines.next().context("it ended")??;
+        ensure!(line == "mark", "{line}");
         Ok(())
     }
 
     /// Stops it and returns its hops, as ISA and vehicle of each.
-    fn finish(mut self, directory: &Path) -> Result<Vec<(String, String)>> {
+    fn finish(self, directory: &Path) -> Result<Vec<(String, String)>> {
         std::fs::write(directory.join("stop"), "")?;
-        while self.lines.next().context("no end")?? != "end" {}
         let output = self.child.wait_with_output()?;
         ensure!(output.status.code() == Some(7), "{}", output.status);
         let text = String::from_utf8(output.stderr)?;
@@ -156,9 +161,7 @@ fn on_request(vehicle: &str) -> Result<()> {
     let directory = scratch()?;
     let mut rounds = Rounds::start(directory.path(), &[])?;
     for _ in 0..6 {
-        let hop = Invocation::tool(directory.path(), "twin").args(["hop", "--vehicle", vehicle, &rounds.pid]);
-        hop.run()?;
-        rounds.wait()?;
+        rounds.hop(directory.path(), &["--vehicle", vehicle])?;
     }
     let hops = rounds.finish(directory.path())?;
     let expected: Vec<_> =
@@ -172,19 +175,21 @@ fn hops_go_where_told() -> Result<()> {
     let directory = scratch()?;
     let mut rounds = Rounds::start(directory.path(), &[])?;
     for to in ["x86_64", "aarch64", "aarch64", "x86_64", "x86_64", "aarch64"] {
-        Invocation::tool(directory.path(), "twin").args(["hop", "--to", to, &rounds.pid]).run()?;
-        rounds.wait()?;
+        rounds.hop(directory.path(), &["--to", to])?;
     }
     let hops: Vec<_> = rounds.finish(directory.path())?.into_iter().map(|(to, _)| to).collect();
     ensure!(hops == ["aarch64", "x86_64", "aarch64"], "{hops:?}");
     Ok(())
 }
 
+/// `twin run --hop-every`.
 fn hops_every_so_often() -> Result<()> {
     let directory = scratch()?;
-    let mut rounds = Rounds::start(directory.path(), &["--hop-every", "5ms"])?;
-    for _ in 0..10 {
-        rounds.wait()?;
+    let rounds = Rounds::start(directory.path(), &["--vehicle", "exec", "--hop-every", "5ms"])?;
+    let executable = Path::new("/proc").join(&rounds.pid).join("exe");
+    // It is qemu's process for half of the time.
+    while !executable.read_link().context("it ended")?.to_string_lossy().contains("qemu") {
+        std::thread::sleep(std::time::Duration::from_millis(1));
     }
     let hops = rounds.finish(directory.path())?;
     ensure!(!hops.is_empty(), "no hop");

@@ -1,0 +1,189 @@
+//! Abstract values of registers and frame cells.
+
+use crate::insn::Reg;
+use std::collections::BTreeMap;
+
+/// Where a value that nothing else is known of was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Origin {
+    /// The instruction; or the begin of the block where several values meet.
+    pub address: u64,
+    /// The register it was made in.
+    pub register: Reg,
+}
+
+/// An entry of a table in memory, by an index that is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableEntry {
+    /// Address of the table.
+    pub table: u64,
+    /// Bytes of an entry.
+    pub size: u32,
+    /// Whether it is sign-extended.
+    pub signed: bool,
+    /// Number of entries, if the index has been compared.
+    pub count: Option<u64>,
+}
+
+/// What is known of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// Nothing, not even where it was made.
+    Unknown,
+    /// What the register held on entry of the function.
+    Entry(Reg),
+    /// The value made there.
+    Opaque(Origin),
+    /// A number.
+    Constant(u64),
+    /// CFA plus a constant.
+    Frame(i64),
+    /// An address within the frame object at this distance from the CFA.
+    NearFrame(i64),
+    /// A number read from a table.
+    Entries(TableEntry),
+    /// A constant plus such a number, shifted.
+    Anchored(u64, TableEntry, u8),
+}
+
+impl Value {
+    /// The distance from the CFA that an address is at or near.
+    pub fn frame_base(self) -> Option<i64> {
+        match self {
+            Value::Frame(n) | Value::NearFrame(n) => Some(n),
+            _ => None,
+        }
+    }
+
+    /// The value plus a constant.
+    #[must_use]
+    pub fn plus(self, constant: i64) -> Option<Value> {
+        match self {
+            Value::Constant(n) => Some(Value::Constant(n.wrapping_add_signed(constant))),
+            Value::Frame(n) => Some(Value::Frame(n.wrapping_add(constant))),
+            Value::NearFrame(_) => Some(self),
+            _ if constant == 0 => Some(self),
+            _ => None,
+        }
+    }
+}
+
+/// What is known at one point of a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    registers: [Value; Reg::COUNT],
+    /// Frame memory: distance from the CFA -> size and value.
+    cells: BTreeMap<i64, (u32, Value)>,
+    /// Upper bounds of values.
+    bounds: BTreeMap<Bounded, u64>,
+    /// The value and constant that the flags come from.
+    pub compared: Option<(Value, u64)>,
+}
+
+/// A value that can have a bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Bounded {
+    Entry(Reg),
+    Opaque(Origin),
+}
+
+impl Bounded {
+    fn of(value: Value) -> Option<Bounded> {
+        match value {
+            Value::Entry(register) => Some(Bounded::Entry(register)),
+            Value::Opaque(origin) => Some(Bounded::Opaque(origin)),
+            _ => None,
+        }
+    }
+}
+
+impl State {
+    /// On entry of a function, with the stack pointer `distance` below the CFA.
+    pub fn entry(sp: Reg, distance: i64) -> State {
+        let registers = std::array::from_fn(|n| {
+            let register = if n < 32 { Reg::integer(n as u8) } else { Reg::vector(n.min(63) as u8 - 32) };
+            if n < 64 { Value::Entry(register) } else { Value::Unknown }
+        });
+        let mut state = State { registers, cells: BTreeMap::new(), bounds: BTreeMap::new(), compared: None };
+        state.registers[sp.index()] = Value::Frame(-distance);
+        state
+    }
+
+    /// What a register holds.
+    pub fn register(&self, register: Reg) -> Value {
+        self.registers[register.index()]
+    }
+
+    /// Gives a register a known value.
+    pub fn set(&mut self, register: Reg, value: Value) {
+        self.registers[register.index()] = value;
+    }
+
+    /// Forgets the values that the instruction at `address` made when it ran before.
+    pub fn retire(&mut self, origin: Origin) {
+        let stale = Value::Opaque(origin);
+        for value in self.registers.iter_mut().chain(self.cells.values_mut().map(|(_, v)| v)) {
+            if *value == stale {
+                *value = Value::Unknown;
+            }
+        }
+        self.bounds.remove(&Bounded::Opaque(origin));
+        if self.compared.is_some_and(|(value, _)| value == stale) {
+            self.compared = None;
+        }
+    }
+
+    /// What `size` bytes of the frame at `offset` hold.
+    pub fn cell(&self, offset: i64, size: u32) -> Value {
+        match self.cells.get(&offset) {
+            Some(&(stored, value)) if stored == size => value,
+            _ => Value::Unknown,
+        }
+    }
+
+    /// Whether what `offset` holds is known to be whole: the size and value of the last store.
+    pub fn cells(&self) -> impl Iterator<Item = (i64, u32, Value)> {
+        self.cells.iter().map(|(&offset, &(size, value))| (offset, size, value))
+    }
+
+    /// Stores `value` in the frame.
+    pub fn store(&mut self, offset: i64, size: u32, value: Value) {
+        let end = offset.saturating_add(size.into());
+        self.cells.retain(|&at, &mut (stored, _)| at >= end || at.saturating_add(stored.into()) <= offset);
+        if value != Value::Unknown {
+            self.cells.insert(offset, (size, value));
+        }
+    }
+
+    /// The largest value that `value` can have, if that is known.
+    pub fn bound(&self, value: Value) -> Option<u64> {
+        self.bounds.get(&Bounded::of(value)?).copied()
+    }
+
+    /// Notes that `value` is at most `bound`.
+    pub fn restrict(&mut self, value: Value, bound: u64) {
+        if let Some(key) = Bounded::of(value) {
+            let entry = self.bounds.entry(key).or_insert(bound);
+            *entry = bound.min(*entry);
+        }
+    }
+
+    /// Adds what is known on another way to the block at `address`; tells whether that changed anything.
+    pub fn join(&mut self, other: &State, address: u64) -> bool {
+        let before = self.clone();
+        for n in 0..Reg::COUNT {
+            let (old, new) = (self.registers[n], other.registers[n]);
+            if old != new {
+                let near = old.frame_base().zip(new.frame_base()).map(|(a, b)| Value::NearFrame(a.min(b)));
+                let register = if n < 32 { Reg::integer(n as u8) } else { Reg::vector(n.min(63) as u8 - 32) };
+                self.registers[n] = near.unwrap_or(Value::Opaque(Origin { address, register }));
+            }
+        }
+        self.cells.retain(|offset, cell| other.cells.get(offset) == Some(cell));
+        self.bounds.retain(|value, bound| other.bounds.get(value) == Some(bound));
+        if self.compared != other.compared {
+            self.compared = None;
+        }
+        *self != before
+    }
+}
