@@ -26,7 +26,7 @@ int main(void) {
     printf("e = %.33Lf\n", series(40));
     printf("1/3 = %.36Lg\n", 1.0L / 3);
     printf("%.33Lf\n", sqrtl(2));
-    printf("%.30Lf %.30Lf\n", sinl(1), expl(1));
+    printf("%.30Lf %.30Lf\n", sinl(1), atanl(1));
     printf("%La\n", 1.5L);
     printf("%Lg\n", mix(1, 2.5L, 4.0, 0.5L));
     long double parsed = strtold("0.1", NULL);
