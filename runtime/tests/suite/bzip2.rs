@@ -27,19 +27,20 @@ struct Files {
 /// All trials.
 pub fn trials() -> Vec<Trial> {
     let bench = Arc::new(Bench::default());
-    let ways: [(&str, &[&str]); 5] = [
-        ("native", &[]),
-        ("pair", &["--timeline", "--vehicle", "pair", "--stress", "every=20000"]),
-        ("exec", &["--timeline", "--vehicle", "exec", "--stress", "every=20000"]),
-        ("hop_every_1000", &["--timeline", "--stress", "every=1000"]),
-        ("on_request", &["--timeline", "--hop-every", "50ms"]),
+    let ways: [(&str, &[&str], u64); 5] = [
+        ("native", &[], 0),
+        ("pair", &["--timeline", "--vehicle", "pair", "--stress", "every=20000"], HOPS),
+        ("exec", &["--timeline", "--vehicle", "exec", "--stress", "every=20000"], HOPS),
+        ("hop_every_1000", &["--timeline", "--stress", "every=1000"], HOPS),
+        // How many there are is a matter of time.
+        ("on_request", &["--timeline", "--hop-every", "20ms"], 1),
     ];
     let mut trials = Vec::new();
-    for (name, options) in ways {
+    for (name, options, hops) in ways {
         for decompress in [false, true] {
             let bench = bench.clone();
             let work = if decompress { "decompress" } else { "compress" };
-            trials.push(trial(format!("bzip2::{name}::{work}"), move || bench.check(options, decompress)));
+            trials.push(trial(format!("bzip2::{name}::{work}"), move || bench.check(options, hops, decompress)));
         }
     }
     trials
@@ -52,7 +53,7 @@ impl Bench {
     }
 
     /// Compresses or decompresses and compares with the reference, byte by byte.
-    fn check(&self, options: &[&str], decompress: bool) -> Result<()> {
+    fn check(&self, options: &[&str], least: u64, decompress: bool) -> Result<()> {
         let files = self.files()?;
         let program = files.path("bzip2");
         let invocation = if options.is_empty() {
@@ -65,7 +66,7 @@ impl Bench {
         ensure!(outcome.stdout == std::fs::read(files.path(expected))?, "the result is not {expected}");
         if !options.is_empty() {
             let hops = outcome.hops()?;
-            ensure!(hops >= HOPS, "only {hops} hops");
+            ensure!(hops >= least, "only {hops} hops");
         }
         Ok(())
     }
