@@ -12,7 +12,7 @@ void __twin_arena_create(void) {
     long at = RAW(mmap, ARENA_START, STATE_SIZE, PROT_READ | PROT_WRITE,
                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
     if (at != (long)ARENA_START) {
-        static const char message[] = "twin: the address range 0x1000000000-0x2000000000 is not free\n";
+        static const char message[] = "twin: the address range 0x400000000-0xc00000000 is not free\n";
         RAW(write, 2, message, sizeof message - 1);
         RAW(exit_group, 125);
     }

@@ -146,7 +146,7 @@ static long with_mask(const volatile uint8_t *stop, const struct call *original,
     if (process.away && __twin_force_queued(mask)) {
         return -EINTR;
     }
-    process.temporary_mask_active = 1;
+    process.temporary_mask_active = process.away;
     long result = with_timeout(stop, original, call, shape);
     process.temporary_mask_active = 0;
     return result;

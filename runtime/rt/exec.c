@@ -7,7 +7,7 @@
 
 #define MAX_ARGUMENTS 1024
 
-// Under QEMU, another emulator than the visitor's: looked for when first needed.
+// Looked for when first needed; kept over exec.
 const char *__twin_find_qemu(void) {
     static const char *const names[] = {"/qemu-aarch64", "/qemu-aarch64-static"};
     if (state.qemu[0]) {
@@ -192,15 +192,13 @@ const char *__twin_exec_hop(void) {
 _Noreturn void __twin_resume(const char *text) {
     int descriptors[3];
     if (!__twin_parse_descriptors(text, descriptors, 3)) {
-        RAW(exit_group, 125);
+        __twin_abandon("__TWIN_RESUME is for programs that hop only");
     }
     process.image = descriptors[0];
     process.executable = descriptors[1];
     process.window = descriptors[2];
     if (__twin_window_attach() < 0) {
-        static const char message[] = "twin: lost in a hop: the program's memory cannot be mapped\n";
-        RAW(write, 2, message, sizeof message - 1);
-        RAW(kill, RAW(getpid), SIGKILL);
+        __twin_abandon("lost in a hop: the program's memory cannot be mapped");
     }
     restore_descriptors();
     RAW(prctl, PR_SET_NAME, state.name);

@@ -55,9 +55,7 @@ static long fork_from_window(void *signal) {
     long child = RAW(clone, signal);
     if (child == 0) {
         if (__twin_window_duplicate() < 0) {
-            static const char message[] = "twin: no memory for the copy of a forked process\n";
-            RAW(write, 2, message, sizeof message - 1);
-            RAW(kill, RAW(getpid), SIGKILL);
+            __twin_abandon("no memory for a forked process");
         }
         // The visitor is the parent's.
         RAW(close, process.lifeline);

@@ -111,8 +111,6 @@ static const struct {
 };
 
 static void configure(char **envp) {
-    state.vehicle = PAIR;
-    state.trace = -1;
     for (; *envp; envp++) {
         if (!is_ours(*envp)) {
             const char *path = value_of(*envp, "PATH=");
@@ -128,6 +126,9 @@ static void configure(char **envp) {
             __twin_fatal(125, "no such setting: ", *envp);
         }
         variables[i].parse(value);
+    }
+    if (THIS_ISA == AARCH64) {
+        __twin_find_qemu(); // an exec hop loses $PATH; what it finds is kept
     }
 }
 
@@ -163,6 +164,16 @@ static void copy(char *to, const void *from, size_t size) {
     for (size_t i = 0; i < size; i++) {
         to[i] = ((const char *)from)[i];
     }
+}
+
+// The value of an entry of the auxiliary vector, 0 if there is none.
+static uint64_t auxiliary(const struct initial_stack *stack, uint64_t type) {
+    for (uint64_t(*a)[2] = stack->auxv; (*a)[0] != AT_NULL; a++) {
+        if ((*a)[0] == type) {
+            return (*a)[1];
+        }
+    }
+    return 0;
 }
 
 // The program's stack, filled from the top down.
@@ -263,20 +274,24 @@ void __twin_set_tp(void *tp) {
 
 _Noreturn void __twin_start(uint64_t *sp, uint64_t main) {
     struct initial_stack stack = parse_initial_stack(sp);
-    for (char **e = stack.envp; *e; e++) {
+    int trusted = !auxiliary(&stack, AT_SECURE); // else the environment belongs to somebody with fewer rights
+    for (char **e = stack.envp; *e && trusted; e++) {
         const char *visit = value_of(*e, "__TWIN_VISIT=");
         const char *resume = value_of(*e, "__TWIN_RESUME=");
         if (visit) {
             __twin_visit(visit);
         }
         if (resume) {
-            process.path = "";
             __twin_resume(resume);
         }
     }
     __twin_arena_create();
     state.pid = (int32_t)RAW(getpid);
-    configure(stack.envp);
+    state.vehicle = PAIR;
+    state.trace = -1;
+    if (trusted) {
+        configure(stack.envp);
+    }
     create_stacks();
     __twin_set_tp(state.boot_tp);
     __twin_signals_start();

@@ -40,11 +40,24 @@ void __twin_say(const char *message, const char *detail) {
     }
 }
 
-// Before or while the program starts, when nobody has to be asked.
 _Noreturn void __twin_fatal(int status, const char *message, const char *detail) {
     __twin_say(message, detail);
     for (;;) {
         RAW(exit_group, status);
+    }
+}
+
+// Where there may be no state yet, or no more.
+_Noreturn void __twin_abandon(const char *message) {
+    size_t length = 0;
+    while (message[length]) {
+        length++;
+    }
+    RAW(write, 2, "twin: ", 6);
+    RAW(write, 2, message, length);
+    RAW(write, 2, "\n", 1);
+    for (;;) {
+        RAW(exit_group, 125);
     }
 }
 

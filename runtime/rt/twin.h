@@ -40,11 +40,11 @@ enum isa { NO_ISA, X86_64, AARCH64 };
 enum vehicle { DEFAULT_VEHICLE, PAIR, EXEC };
 
 #define PAGE 4096ul
-#define ARENA_START 0x1000000000ul
-#define ARENA_END 0x2000000000ul
+#define ARENA_START 0x400000000ul
+#define ARENA_END 0xc00000000ul
 #define STATE_SIZE (4ul << 20)
 #define BRK_START (ARENA_START + STATE_SIZE)
-#define BRK_LIMIT (ARENA_START + (16ul << 30))
+#define BRK_LIMIT (ARENA_START + (8ul << 30))
 // Where the uniform data segment lies in the window; the arena comes first, at offset address - ARENA_START.
 #define WINDOW_UNIFORM (ARENA_END - ARENA_START)
 
@@ -294,6 +294,7 @@ void __twin_put_number(struct text *text, uint64_t number);
 void __twin_put_hex(struct text *text, uint64_t number);
 void __twin_say(const char *message, const char *detail);
 _Noreturn void __twin_fatal(int status, const char *message, const char *detail);
+_Noreturn void __twin_abandon(const char *message);
 int __twin_parse_number(const char **text, uint64_t *number);
 int __twin_parse_descriptors(const char *text, int *descriptors, int count);
 

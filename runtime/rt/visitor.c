@@ -166,7 +166,5 @@ _Noreturn void __twin_visit(const char *text) {
             __twin_continue(state.registers.sp);
         }
     }
-    for (;;) {
-        RAW(exit_group, 125);
-    }
+    __twin_abandon("__TWIN_VISIT is for programs that hop only");
 }
