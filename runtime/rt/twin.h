@@ -1,6 +1,7 @@
 // The runtime inside every twin program. It is compiled once for each ISA by `twin-cc -mtwin=native`: plain C and
 // assembly, called from uniform code, never on the stack at a hop.
 //
+//   layout.h             what C and assembly both know
 //   linux.h syscalls.h   kernel interface; the one table of system-call numbers of both ISAs
 //   x86_64/ aarch64/     arch.h (registers, signal context); start.inc, uniform.inc, kernel.inc: included by the files
 //                        of those names
@@ -28,6 +29,7 @@
 #ifndef TWIN_H
 #define TWIN_H
 
+#include "layout.h"
 #include "syscalls.h"
 
 #if defined(__x86_64__)
@@ -40,15 +42,12 @@ enum isa { NO_ISA, X86_64, AARCH64 };
 enum vehicle { DEFAULT_VEHICLE, PAIR, EXEC };
 
 #define PAGE 4096ul
-#define ARENA_START 0x400000000ul
-#define ARENA_END 0xc00000000ul
 #define STATE_SIZE (4ul << 20)
 #define BRK_START (ARENA_START + STATE_SIZE)
 #define BRK_LIMIT (ARENA_START + (8ul << 30))
 // Where the uniform data segment lies in the window; the arena comes first, at offset address - ARENA_START.
 #define WINDOW_UNIFORM (ARENA_END - ARENA_START)
 
-#define ERESTART_POLL 512 // the system call was not done: poll, then do it again
 #define MAX_SIGNALS_QUEUED 64
 #define MAX_CLOEXEC 4096
 #define FIRST_OWN_DESCRIPTOR 900
@@ -100,7 +99,6 @@ struct hop_record {
 };
 
 struct twin_state {
-    // Known to uniform.S: the mask at offset 0, the depth at 8.
     uint64_t mask;         // blocked signals, as the program sees it
     uint64_t signal_depth; // nested handlers: no hop while there is one, its caller's frame belongs to one ISA
     uint64_t boot_tp[2];   // thread pointer until musl has made the TLS block
@@ -162,6 +160,9 @@ struct twin_state {
     struct region regions[];
 };
 
+_Static_assert(offsetof(struct twin_state, mask) == STATE_MASK, "layout.h");
+_Static_assert(offsetof(struct twin_state, signal_depth) == STATE_DEPTH, "layout.h");
+
 #define state (*(struct twin_state *)ARENA_START)
 #define MAX_REGIONS ((STATE_SIZE - sizeof(struct twin_state)) / sizeof(struct region))
 
@@ -173,6 +174,8 @@ struct poll {
     int64_t stress_left; // polls until the next hop of stress
     uint8_t cache_line[48];
 };
+_Static_assert(offsetof(struct poll, wanted) == POLL_WANTED, "layout.h");
+_Static_assert(offsetof(struct poll, stress_left) == POLL_STRESS, "layout.h");
 extern volatile struct poll __twin_poll;
 
 // What belongs to one process on one ISA.

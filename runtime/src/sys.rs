@@ -19,11 +19,15 @@ pub fn memory_file(name: &str) -> io::Result<File> {
     unsafe { Ok(File::from_raw_fd(check(libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC))?)) }
 }
 
-/// A duplicate of `file` with a number out of the way of what a program expects, kept on exec.
+/// A duplicate of `file`, kept on exec; with a number out of the way of what a program expects, if the limit allows.
 pub fn high_duplicate(file: &impl AsRawFd) -> io::Result<OwnedFd> {
     const OUT_OF_THE_WAY: libc::c_int = 100;
-    // SAFETY: duplicates an open descriptor; the new one is owned by nobody else.
-    unsafe { Ok(OwnedFd::from_raw_fd(check(libc::fcntl(file.as_raw_fd(), libc::F_DUPFD, OUT_OF_THE_WAY))?)) }
+    const BEHIND_STANDARD: libc::c_int = 3;
+    let duplicate = |from: libc::c_int| -> io::Result<OwnedFd> {
+        // SAFETY: duplicates an open descriptor; the new one is owned by nobody else.
+        unsafe { Ok(OwnedFd::from_raw_fd(check(libc::fcntl(file.as_raw_fd(), libc::F_DUPFD, from))?)) }
+    };
+    duplicate(OUT_OF_THE_WAY).or_else(|_| duplicate(BEHIND_STANDARD))
 }
 
 /// Sends SIGURG with a value.

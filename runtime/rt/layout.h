@@ -1,0 +1,31 @@
+// What C and assembly both know.
+#ifndef TWIN_LAYOUT_H
+#define TWIN_LAYOUT_H
+
+// The arena: see DESIGN.md 2. The state lies at its start.
+#define ARENA_START 0x400000000
+#define ARENA_END 0xc00000000
+
+// In struct twin_state.
+#define STATE_MASK 0
+#define STATE_DEPTH 8
+
+// In struct poll.
+#define POLL_WANTED 1
+#define POLL_STRESS 8
+
+#define NATIVE_STACK_SIZE 131072
+
+// A system call was not done: poll, then do it again.
+#define ERESTART_POLL 512
+
+// jmp_buf, which musl declares as it does for x86-64.
+#define JB_SP 0
+#define JB_FP 8
+#define JB_PC 16
+#define JB_ALLOCA 24
+#define JB_DEPTH 32
+#define JB_HAS_MASK 64
+#define JB_MASK 72
+
+#endif
