@@ -13,7 +13,7 @@ use std::collections::HashMap;
 /// Where the image starts.
 pub const BASE: u64 = 0x40_0000;
 /// Where the arena starts, below which the image must end.
-const LIMIT: u64 = 0x10_0000_0000;
+const LIMIT: u64 = 0x4_0000_0000;
 /// More than relocations of 32 bits reach; a damaged object must not fill the disk.
 const MAX_FILE_SIZE: u64 = 1 << 31;
 /// Size of a page on both ISAs.
