@@ -5,7 +5,6 @@ use crate::side::{Pair, Side};
 use anyhow::{Context, Result, bail};
 use object::read::elf::{ElfFile64, FileHeader, ProgramHeader};
 use object::{LittleEndian, Object, ObjectSection, ObjectSymbol, SectionFlags, SymbolFlags, SymbolSection, elf};
-use std::cell::OnceCell;
 use twin_linker::image::{self, Note};
 
 /// The only byte order of Twin.
@@ -111,8 +110,6 @@ pub struct Image<'a> {
     pub symbols: Vec<Symbol<'a>>,
     bytes: &'a [u8],
     file: ElfFile64<'a, LittleEndian>,
-    /// Sections of debug information, decompressed when first asked for.
-    debug: OnceCell<()>,
 }
 
 impl<'a> Binary<'a> {
@@ -174,7 +171,7 @@ impl<'a> Image<'a> {
         if symbols.is_empty() {
             bail!("it has no symbol table (stripped?): there is nothing to compare");
         }
-        Ok(Image { isa, header, segments, sections, symbols, bytes, file, debug: OnceCell::new() })
+        Ok(Image { isa, header, segments, sections, symbols, bytes, file })
     }
 
     /// Segments of one kind.
@@ -201,7 +198,6 @@ impl<'a> Image<'a> {
 
     /// Bytes of a section that need not be allocated; empty if there is none.
     pub fn section_bytes(&self, name: &str) -> std::borrow::Cow<'a, [u8]> {
-        let () = self.debug.get_or_init(|| ());
         let section = self.file.section_by_name(name);
         section.and_then(|s| s.uncompressed_data().ok()).unwrap_or_default()
     }
@@ -215,7 +211,7 @@ impl<'a> Image<'a> {
 fn sections(file: &ElfFile64<LittleEndian>) -> Result<Vec<Section>> {
     let mut sections = Vec::new();
     for section in file.sections() {
-        let SectionFlags::Elf { sh_flags } = section.flags() else { continue };
+        let SectionFlags::Elf { sh_flags, .. } = section.flags() else { continue };
         if sh_flags.contains(elf::SHF_ALLOC) {
             sections.push(Section {
                 name: section.name()?.to_owned(),
@@ -232,7 +228,7 @@ fn symbols<'a>(file: &ElfFile64<'a, LittleEndian>) -> Result<Vec<Symbol<'a>>> {
     let mut symbols = Vec::new();
     for symbol in file.symbols() {
         let SymbolFlags::Elf { st_info, .. } = symbol.flags() else { continue };
-        let kind = match st_info & 0xf {
+        let kind = match st_info.0 & 0xf {
             n if n == elf::STT_FUNC.0 => SymbolKind::Function,
             n if n == elf::STT_OBJECT.0 => SymbolKind::Datum,
             n if n == elf::STT_TLS.0 => SymbolKind::ThreadLocal,

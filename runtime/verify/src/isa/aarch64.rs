@@ -25,7 +25,7 @@ static ARGUMENTS: [Reg; 17] = {
     registers
 };
 static RESULTS: [Reg; 2] = [Reg::integer(0), Reg::integer(1)];
-static VECTOR_RESULTS: [Reg; 4] = [Reg::vector(0), Reg::vector(1), Reg::vector(2), Reg::vector(3)];
+static VECTOR_RESULTS: [Reg; 2] = [Reg::vector(0), Reg::vector(1)];
 
 impl Isa for Aarch64 {
     fn name(&self) -> &'static str {

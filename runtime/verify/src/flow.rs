@@ -1,0 +1,394 @@
+//! Forward analysis of a function: what registers and frame cells hold, where jump tables lead, which frame memory
+//! each instruction touches.
+
+use crate::binary::Image;
+use crate::graph::{BlockId, Code, Graph, InsnId, Knowledge};
+use crate::insn::{Access, Condition, Expr, Flow, Insn, Reg};
+use crate::value::{Origin, State, TableEntry, Value};
+use std::collections::{BTreeSet, HashMap};
+
+/// No switch has more cases than this.
+const MAX_TABLE: u64 = 1 << 16;
+/// Rounds in which jump tables lead to further jump tables.
+const MAX_ROUNDS: usize = 64;
+
+/// An access to the function's own frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameAccess {
+    /// Distance from the CFA.
+    pub offset: i64,
+    /// Bytes; of an unknown place at or above `offset` unless it is exact.
+    pub size: u32,
+    /// Whether offset and size are known.
+    pub exact: bool,
+    /// Whether memory is read.
+    pub reads: bool,
+    /// Whether memory is written.
+    pub writes: bool,
+    /// Whether it stores what a register held on entry.
+    pub saves: Option<Reg>,
+}
+
+/// What is known right before a call, return or jump out of the function.
+#[derive(Clone, Debug)]
+pub struct Leave {
+    /// The instruction.
+    pub insn: InsnId,
+    /// Registers and frame.
+    pub state: State,
+}
+
+/// What the analysis of a function finds.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// Frame accesses of each instruction.
+    pub accesses: HashMap<InsnId, Vec<FrameAccess>>,
+    /// Calls in the order of their addresses.
+    pub calls: Vec<Leave>,
+    /// Returns and jumps out of the function.
+    pub exits: Vec<Leave>,
+    /// Computed jumps whose targets are not known.
+    pub unresolved: Vec<InsnId>,
+    /// The lowest frame address that is known to be taken.
+    pub lowest_taken: Option<i64>,
+}
+
+/// A function's code and what is known of it.
+#[derive(Clone, Debug, Default)]
+pub struct Body {
+    /// Its instructions.
+    pub graph: Graph,
+    /// What they do.
+    pub facts: Facts,
+}
+
+/// Analyses a function.
+pub fn analyse(image: &Image, code: &Code, knowledge: &impl Knowledge) -> Body {
+    let mut tables: HashMap<u64, BTreeSet<u64>> = HashMap::new();
+    let mut bases: BTreeSet<u64> = BTreeSet::new();
+    for _ in 0..MAX_ROUNDS {
+        let graph = Graph::build(code, &tables, knowledge);
+        let mut analysis = Analysis { image, code, graph: &graph, entries: Vec::new() };
+        analysis.run();
+        let jumps = analysis.computed_jumps();
+        bases.extend(jumps.values().filter_map(|v| table_of(*v)).map(|(_, entry, _)| entry.table));
+        let found: HashMap<u64, BTreeSet<u64>> =
+            jumps.into_iter().map(|(address, value)| (address, analysis.targets(value, &bases))).collect();
+        if found == tables {
+            let facts = analysis.facts(&tables);
+            return Body { graph, facts };
+        }
+        tables = found;
+    }
+    let graph = Graph::build(code, &tables, knowledge);
+    let mut analysis = Analysis { image, code, graph: &graph, entries: Vec::new() };
+    analysis.run();
+    let facts = analysis.facts(&tables);
+    Body { graph, facts }
+}
+
+/// Anchor, table and shift of a computed jump.
+fn table_of(value: Value) -> Option<(u64, TableEntry, u8)> {
+    match value {
+        Value::Entries(entry) => Some((0, entry, 0)),
+        Value::Anchored(anchor, entry, shift) => Some((anchor, entry, shift)),
+        _ => None,
+    }
+}
+
+struct Analysis<'a, 'g> {
+    image: &'g Image<'a>,
+    code: &'g Code<'a>,
+    graph: &'g Graph,
+    /// What is known on entry of each block that has been reached.
+    entries: Vec<Option<State>>,
+}
+
+impl Analysis<'_, '_> {
+    fn run(&mut self) {
+        self.entries = vec![None; self.graph.blocks.len()];
+        let Some((first, _)) = self.graph.blocks().next() else { return };
+        let isa = self.code.isa;
+        self.entries[0] = Some(State::entry(isa.sp(), isa.entry_distance()));
+        let mut work = BTreeSet::from([first]);
+        while let Some(id) = work.pop_first() {
+            let Some(mut state) = self.entries[id.index()].clone() else { continue };
+            let block = &self.graph.blocks[id.index()];
+            for &insn in &block.insns {
+                self.step(self.graph.insn(insn), &mut state);
+            }
+            for &next in &block.successors {
+                let edge = self.along_edge(id, next, &state);
+                let start = self.graph.insn(self.graph.blocks[next.index()].insns[0]).address;
+                let changed = match &mut self.entries[next.index()] {
+                    Some(known) => known.join(&edge, start),
+                    unknown => {
+                        *unknown = Some(edge);
+                        true
+                    }
+                };
+                if changed {
+                    work.insert(next);
+                }
+            }
+        }
+    }
+
+    /// What a comparison tells on the way from one block to the next.
+    fn along_edge(&self, from: BlockId, to: BlockId, state: &State) -> State {
+        let mut state = state.clone();
+        let last = self.graph.blocks[from.index()].insns.last().map(|&id| self.graph.insn(id));
+        let start = self.graph.insn(self.graph.blocks[to.index()].insns[0]).address;
+        if let Some(Insn { flow: Flow::Branch(target, condition), .. }) = last
+            && let Some((value, constant)) = state.compared
+        {
+            let bound = match (condition, start == *target) {
+                (Condition::Above, false) | (Condition::BelowOrEqual, true) => Some(constant),
+                (Condition::AboveOrEqual, false) | (Condition::Below, true) => constant.checked_sub(1),
+                _ => None,
+            };
+            if let Some(bound) = bound {
+                state.restrict(value, bound);
+            }
+        }
+        state
+    }
+
+    /// The address of an access, if it is known.
+    fn address(&self, access: &Access, state: &State) -> Value {
+        let base = access.base.map_or(Value::Constant(0), |base| state.register(base));
+        let value = base.plus(access.displacement).unwrap_or(Value::Unknown);
+        match (value, access.index) {
+            (_, None) => value,
+            (Value::Frame(n) | Value::NearFrame(n), Some(_)) => Value::NearFrame(n),
+            _ => Value::Unknown,
+        }
+    }
+
+    fn loaded(&self, access: &Access, state: &State) -> Value {
+        let base = access.base.map_or(Value::Constant(0), |base| state.register(base));
+        match (self.address(access, state), access.index, base.plus(access.displacement)) {
+            (Value::Frame(offset), ..) => state.cell(offset, access.size),
+            (_, Some((index, _)), Some(Value::Constant(table))) => {
+                let count = state.bound(state.register(index)).map(|n| n.saturating_add(1));
+                Value::Entries(TableEntry { table, size: access.size, signed: access.signed, count })
+            }
+            _ => Value::Unknown,
+        }
+    }
+
+    fn evaluate(&self, insn: &Insn, value: Expr, state: &State) -> Value {
+        match value {
+            Expr::Constant(n) => Value::Constant(n),
+            Expr::Sum(register, constant) => state.register(register).plus(constant).unwrap_or(Value::Unknown),
+            Expr::Loaded(n) => insn.accesses.get(n).map_or(Value::Unknown, |access| self.loaded(access, state)),
+            Expr::Bounded(_) => Value::Unknown,
+            Expr::Added { base, index, shift, constant } => {
+                match (state.register(base).plus(constant), state.register(index)) {
+                    (Some(Value::Constant(anchor)), Value::Entries(entry)) => Value::Anchored(anchor, entry, shift),
+                    // x86-64 adds the other way round.
+                    (Some(Value::Entries(entry)), Value::Constant(anchor)) if shift == 0 => {
+                        Value::Anchored(anchor, entry, 0)
+                    }
+                    (Some(Value::Frame(n)), Value::Constant(m)) => {
+                        Value::Frame(n.wrapping_add_unsigned(m.wrapping_shl(shift.into())))
+                    }
+                    (Some(Value::Constant(m)), Value::Frame(n)) if shift == 0 => Value::Frame(n.wrapping_add_unsigned(m)),
+                    (Some(Value::Frame(n) | Value::NearFrame(n)), _) => Value::NearFrame(n),
+                    (_, Value::Frame(n) | Value::NearFrame(n)) if shift == 0 => Value::NearFrame(n),
+                    (Some(Value::Constant(n)), Value::Constant(m)) => {
+                        Value::Constant(n.wrapping_add(m.wrapping_shl(shift.into())))
+                    }
+                    _ => Value::Unknown,
+                }
+            }
+        }
+    }
+
+    /// Does what the instruction does.
+    fn step(&self, insn: &Insn, state: &mut State) {
+        let values: Vec<(Reg, Value, Option<u64>)> = insn
+            .assignments
+            .iter()
+            .map(|a| {
+                let value = match self.evaluate(insn, a.value, state) {
+                    Value::Constant(n) if a.narrow => Value::Constant(n & u64::from(u32::MAX)),
+                    Value::Frame(_) | Value::NearFrame(_) if a.narrow => Value::Unknown,
+                    value => value,
+                };
+                let bound = if let Expr::Bounded(bound) = a.value { Some(bound) } else { None };
+                (a.to, value, bound)
+            })
+            .collect();
+        let stores: Vec<(Value, u32, Value)> = insn
+            .accesses
+            .iter()
+            .filter(|a| a.writes)
+            .map(|a| {
+                let value = a.stored.map_or(Value::Unknown, |stored| self.evaluate(insn, stored, state));
+                (self.address(a, state), a.size, value)
+            })
+            .collect();
+        let compared = insn.compares.map(|(register, constant)| (state.register(register), constant));
+        for (address, size, value) in stores {
+            if let Value::Frame(offset) = address {
+                state.store(offset, size.max(1), truncated(value, size));
+            }
+        }
+        let clobbered = if insn.is_call() { self.code.isa.native_scratch() } else { insn.defs };
+        for register in clobbered.iter() {
+            let origin = Origin { address: insn.address, register };
+            state.retire(origin);
+            if register != self.code.isa.sp() {
+                state.set(register, Value::Opaque(origin));
+            }
+        }
+        for (register, value, bound) in values {
+            let origin = Value::Opaque(Origin { address: insn.address, register });
+            state.set(register, if value == Value::Unknown { origin } else { value });
+            if let Some(bound) = bound {
+                state.restrict(origin, bound);
+            }
+        }
+        if insn.defs.contains(self.code.isa.sp()) && insn.assignments.iter().all(|a| a.to != self.code.isa.sp()) {
+            state.set(self.code.isa.sp(), Value::Unknown);
+        }
+        if insn.defs.contains(Reg::FLAGS) || insn.is_call() {
+            state.compared = compared;
+        }
+    }
+
+    /// Calls `visit` for every reachable instruction with what is known before it.
+    fn visit(&self, mut visit: impl FnMut(InsnId, &State)) {
+        for (id, block) in self.graph.blocks() {
+            let Some(mut state) = self.entries[id.index()].clone() else { continue };
+            for &insn in &block.insns {
+                visit(insn, &state);
+                self.step(self.graph.insn(insn), &mut state);
+            }
+        }
+    }
+
+    /// Targets of computed jumps by their address.
+    fn computed_jumps(&self) -> HashMap<u64, Value> {
+        let mut jumps = HashMap::new();
+        self.visit(|id, state| {
+            let insn = self.graph.insn(id);
+            if let Flow::JumpTo(target) = insn.flow {
+                jumps.insert(insn.address, self.evaluate(insn, target, state));
+            }
+        });
+        jumps
+    }
+
+    /// Where a computed jump leads. A table whose index has not been compared ends where the next one begins, or
+    /// where its entries make no sense any more.
+    fn targets(&self, value: Value, bases: &BTreeSet<u64>) -> BTreeSet<u64> {
+        if let Value::Constant(target) = value {
+            return BTreeSet::from([target]);
+        }
+        let Some((anchor, entry, shift)) = table_of(value) else { return BTreeSet::new() };
+        let mut targets = BTreeSet::new();
+        let end = bases.range(entry.table + 1..).next().copied().unwrap_or(u64::MAX);
+        let bytes = self.image.bytes_from(entry.table);
+        let count = entry.count.unwrap_or(u64::MAX).min(MAX_TABLE);
+        for (n, chunk) in (0..count).zip(bytes.chunks_exact(entry.size.max(1) as usize)) {
+            if entry.count.is_none() && entry.table + n * u64::from(entry.size) >= end {
+                break;
+            }
+            let target = anchor.wrapping_add(number(chunk, entry.signed) << shift);
+            let inside = self.code.range().contains(&target);
+            if inside {
+                targets.insert(target);
+            } else if entry.count.is_none() {
+                break;
+            }
+        }
+        targets
+    }
+
+    fn facts(&self, tables: &HashMap<u64, BTreeSet<u64>>) -> Facts {
+        let mut facts = Facts::default();
+        self.visit(|id, state| {
+            let insn = self.graph.insn(id);
+            let accesses: Vec<FrameAccess> = insn.accesses.iter().filter_map(|a| self.frame_access(a, insn, state)).collect();
+            self.note_addresses(insn, state, &mut facts);
+            if !accesses.is_empty() {
+                facts.accesses.insert(id, accesses);
+            }
+            let leave = || Leave { insn: id, state: state.clone() };
+            match insn.flow {
+                Flow::Call(_) | Flow::CallTo(_) => facts.calls.push(leave()),
+                Flow::Return => facts.exits.push(leave()),
+                Flow::Jump(to) | Flow::Branch(to, _) if !self.code.range().contains(&to) => facts.exits.push(leave()),
+                Flow::JumpTo(_) if tables.get(&insn.address).is_none_or(BTreeSet::is_empty) => {
+                    // With the frame torn down it is a call in the place of the return.
+                    if state.register(self.code.isa.sp()) == Value::Frame(-self.code.isa.entry_distance()) {
+                        facts.exits.push(leave());
+                    } else {
+                        facts.unresolved.push(id);
+                    }
+                }
+                _ => {}
+            }
+        });
+        facts.calls.sort_by_key(|call| call.insn);
+        facts.exits.sort_by_key(|exit| exit.insn);
+        facts
+    }
+
+    fn frame_access(&self, access: &Access, insn: &Insn, state: &State) -> Option<FrameAccess> {
+        let (offset, known) = match self.address(access, state) {
+            Value::Frame(offset) => (offset, true),
+            Value::NearFrame(offset) => (offset, false),
+            _ => return None,
+        };
+        let stored = access.stored.map(|stored| self.evaluate(insn, stored, state));
+        let saves = match stored {
+            Some(Value::Entry(register)) => Some(register),
+            _ => None,
+        };
+        let exact = known && access.size > 0;
+        Some(FrameAccess { offset, size: access.size, exact, reads: access.reads, writes: access.writes, saves })
+    }
+
+    /// Notes frame addresses that are stored, passed on, or used with an index.
+    fn note_addresses(&self, insn: &Insn, state: &State, facts: &mut Facts) {
+        let isa = self.code.isa;
+        let mut note = |value: Value| {
+            if let Some(offset) = value.frame_base() {
+                facts.lowest_taken = Some(facts.lowest_taken.map_or(offset, |lowest| lowest.min(offset)));
+            }
+        };
+        for access in &insn.accesses {
+            if let Some(stored) = access.stored {
+                // Storing the frame pointer of the caller is no such case; storing one's own frame's address is.
+                note(self.evaluate(insn, stored, state));
+            }
+            let address = self.address(access, state);
+            if matches!(address, Value::NearFrame(_)) || access.size == 0 {
+                note(address);
+            }
+        }
+        if insn.is_call() {
+            let arguments = isa.native_arguments().union(isa.arguments().iter().copied().collect());
+            arguments.iter().for_each(|register| note(state.register(register)));
+        }
+    }
+}
+
+/// What `size` stored bytes of `value` hold.
+fn truncated(value: Value, size: u32) -> Value {
+    match value {
+        Value::Constant(n) if size < 8 => Value::Constant(n & ((1 << (size * 8)) - 1)),
+        Value::Constant(n) if size > 8 && n != 0 => Value::Unknown,
+        Value::Frame(_) | Value::NearFrame(_) if size != 8 => Value::Unknown,
+        _ => value,
+    }
+}
+
+fn number(bytes: &[u8], signed: bool) -> u64 {
+    let value = bytes.iter().rev().fold(0u64, |sum, &byte| sum << 8 | u64::from(byte));
+    let unused = 64 - 8 * bytes.len().min(8) as u32;
+    if signed { ((value << unused) as i64 >> unused) as u64 } else { value }
+}

@@ -1,0 +1,215 @@
+//! The functions of one image, their code, and who calls whom: which functions return, and during which calls a hop
+//! can happen.
+
+use crate::binary::{Binary, Image, SymbolKind};
+use crate::flow::{Body, analyse};
+use crate::graph::{Code, Knowledge};
+use crate::insn::Flow;
+use crate::side::{Pair, Side};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+/// The function in which all hops happen (DESIGN.md 5).
+pub const POLL_SLOW: &str = "__twin_poll_slow";
+/// Functions whose calls return a second time, possibly after a hop (DESIGN.md 5).
+const RETURN_TWICE: [&str; 4] = ["setjmp", "_setjmp", "sigsetjmp", "__sigsetjmp"];
+/// Prefix of native functions.
+const NATIVE_PREFIX: &str = "__twin_";
+/// Rounds in which functions turn out to return; each one makes more code reachable.
+const MAX_ROUNDS: usize = 32;
+
+/// A function of one image.
+pub struct Function {
+    /// Its name; the first one if it has several.
+    pub name: String,
+    /// First address.
+    pub address: u64,
+    /// Size according to its symbol.
+    pub size: u64,
+    /// Whether it comes from a native object.
+    pub native: bool,
+    /// Its code, analysed.
+    pub body: Body,
+}
+
+/// The functions of one image by address.
+pub type Functions = BTreeMap<u64, Function>;
+
+/// All that is known of the functions of both images.
+pub struct Program {
+    /// The functions of each image.
+    pub functions: Pair<Functions>,
+    /// Addresses of functions during which a hop can happen, or that return twice: calls of them are uniform.
+    pub loud: HashSet<u64>,
+    /// Address of [`POLL_SLOW`].
+    pub poll_slow: Option<u64>,
+}
+
+impl Program {
+    /// Analyses all functions of both images.
+    pub fn analyse(binary: &Binary) -> Program {
+        let functions = std::thread::scope(|scope| {
+            let visitor = scope.spawn(|| functions(binary, Side::Visitor));
+            let home = functions(binary, Side::Home);
+            let visitor = visitor.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            Pair { home, visitor }
+        });
+        let loud = find_loud(&functions);
+        let poll_slow = functions.home.values().find(|f| f.name == POLL_SLOW).map(|f| f.address);
+        Program { functions, loud, poll_slow }
+    }
+
+    /// Whether a hop can happen during this call.
+    pub fn is_uniform_call(&self, flow: Flow) -> bool {
+        match flow {
+            Flow::Call(target) => self.loud.contains(&target),
+            Flow::CallTo(_) => true,
+            _ => false,
+        }
+    }
+
+    /// The name of the function at `address`.
+    pub fn name_of(&self, side: Side, address: u64) -> String {
+        self.functions[side].get(&address).map_or_else(|| format!("{address:#x}"), |f| f.name.clone())
+    }
+
+    /// Uniform functions that exist at the same place on both sides.
+    pub fn uniform_pairs(&self) -> impl Iterator<Item = Pair<&Function>> {
+        self.functions.home.values().filter(|f| !f.native).filter_map(|home| {
+            let visitor = self.functions.visitor.get(&home.address)?;
+            (visitor.size == home.size && visitor.name == home.name).then_some(Pair { home, visitor })
+        })
+    }
+}
+
+/// Which functions return, as far as that is known.
+struct Returning<'f> {
+    known: &'f BTreeSet<u64>,
+    functions: &'f Functions,
+}
+
+impl Knowledge for Returning<'_> {
+    fn returns(&self, address: u64) -> bool {
+        self.known.contains(&address) || !self.functions.contains_key(&address)
+    }
+}
+
+fn functions(binary: &Binary, side: Side) -> Functions {
+    let image = &binary.images[side];
+    let mut functions = named(binary, image);
+    // Least fixed point: a function returns if it has a return that is reached without coming by calls of functions
+    // that do not return.
+    let mut known = BTreeSet::new();
+    let mut stale: BTreeSet<u64> = functions.keys().copied().collect();
+    for _ in 0..MAX_ROUNDS * functions.len().max(1) {
+        if stale.is_empty() {
+            break;
+        }
+        let bodies: Vec<(u64, Body)> = stale
+            .iter()
+            .filter_map(|address| {
+                let function = &functions[address];
+                let bytes = image.bytes_at(function.address, function.size)?;
+                let code = Code { isa: image.isa, address: *address, bytes };
+                Some((*address, analyse(image, &code, &Returning { known: &known, functions: &functions })))
+            })
+            .collect();
+        for (address, body) in bodies {
+            if let Some(function) = functions.get_mut(&address) {
+                function.body = body;
+            }
+        }
+        let new = newly_returning(image, &functions, &mut known);
+        stale = functions
+            .values()
+            .filter(|f| f.body.graph.insns.iter().any(|i| matches!(i.flow, Flow::Call(to) if new.contains(&to))))
+            .map(|f| f.address)
+            .collect();
+    }
+    functions
+}
+
+fn named(binary: &Binary, image: &Image) -> Functions {
+    let mut functions: Functions = BTreeMap::new();
+    for symbol in image.symbols.iter().filter(|s| s.kind == SymbolKind::Function && s.size > 0) {
+        functions.entry(symbol.address).or_insert_with(|| Function {
+            name: symbol.name.to_owned(),
+            address: symbol.address,
+            size: symbol.size,
+            native: binary.native_object(symbol.address).is_some(),
+            body: Body::default(),
+        });
+    }
+    functions
+}
+
+/// Adds functions that turn out to return to `known`; returns the new ones.
+fn newly_returning(image: &Image, functions: &Functions, known: &mut BTreeSet<u64>) -> BTreeSet<u64> {
+    let mut new = BTreeSet::new();
+    loop {
+        let found: Vec<u64> = functions
+            .values()
+            .filter(|f| !known.contains(&f.address) && returns(image, f, functions, known))
+            .map(|f| f.address)
+            .collect();
+        if found.is_empty() {
+            return new;
+        }
+        known.extend(&found);
+        new.extend(&found);
+    }
+}
+
+fn returns(image: &Image, function: &Function, functions: &Functions, known: &BTreeSet<u64>) -> bool {
+    function.body.facts.exits.iter().any(|exit| {
+        let insn = function.body.graph.insn(exit.insn);
+        match insn.flow {
+            // A return to elsewhere (longjmp) is none.
+            Flow::Return => image.isa.link().is_none_or(|link| {
+                exit.state.register(link) == crate::value::Value::Entry(link)
+            }),
+            Flow::Jump(to) | Flow::Branch(to, _) => known.contains(&to) || !functions.contains_key(&to),
+            _ => true,
+        }
+    })
+}
+
+/// Functions that can reach [`POLL_SLOW`]: by what they call, or because they call something unknown.
+fn find_loud(functions: &Pair<Functions>) -> HashSet<u64> {
+    let mut callers: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
+    let mut loud: HashSet<u64> = HashSet::new();
+    let mut work = Vec::new();
+    for function in functions.home.values().chain(functions.visitor.values()) {
+        let root = function.name == POLL_SLOW || RETURN_TWICE.contains(&function.name.as_str());
+        let mut unknown = root;
+        if !function.native && !is_native_name(&function.name) {
+            for insn in &function.body.graph.insns {
+                match insn.flow {
+                    Flow::CallTo(_) => unknown = true,
+                    Flow::Call(to) | Flow::Jump(to) | Flow::Branch(to, _) => {
+                        callers.entry(to).or_default().insert(function.address);
+                    }
+                    _ => {}
+                }
+            }
+            unknown |= function.body.facts.exits.iter().any(|exit| {
+                matches!(function.body.graph.insn(exit.insn).flow, Flow::JumpTo(_))
+            });
+        }
+        if unknown && loud.insert(function.address) {
+            work.push(function.address);
+        }
+    }
+    while let Some(callee) = work.pop() {
+        for &caller in callers.get(&callee).into_iter().flatten() {
+            if loud.insert(caller) {
+                work.push(caller);
+            }
+        }
+    }
+    loud
+}
+
+/// Whether functions of that name are native wherever they come from.
+fn is_native_name(name: &str) -> bool {
+    name.starts_with(NATIVE_PREFIX) && name != POLL_SLOW
+}
