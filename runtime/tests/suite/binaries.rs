@@ -1,14 +1,14 @@
 //! What must hold for the files that the tools make, and for the tools themselves wherever they are called from.
 
 use crate::tools::{Invocation, root, scratch};
-use crate::trial;
+use crate::{Test, group};
 use anyhow::{Result, ensure};
 use libtest_mimic::Trial;
 use std::path::{Path, PathBuf};
 
 /// All trials.
 pub fn trials() -> Vec<Trial> {
-    let trials: Vec<(&str, fn() -> Result<()>)> = vec![
+    let tests: &[Test] = &[
         ("from_anywhere", from_anywhere),
         ("through_a_link", through_a_link),
         ("readelf_and_objdump", readelf_and_objdump),
@@ -17,7 +17,7 @@ pub fn trials() -> Vec<Trial> {
         ("inspect", inspect),
         ("aarch64_addresses", aarch64_addresses),
     ];
-    trials.into_iter().map(|(name, test)| trial(format!("binaries::{name}"), test)).collect()
+    group("binaries", tests)
 }
 
 fn example(name: &str) -> PathBuf {

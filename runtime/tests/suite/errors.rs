@@ -1,7 +1,7 @@
 //! Bad input: one clear line that names the file, the symbol or the source line, a status that is not 0, and no file.
 
 use crate::tools::{self, Invocation, scratch};
-use crate::trial;
+use crate::{Test, group};
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ const GOOD: &str = "int main(void) { return 0; }\n";
 
 /// All trials.
 pub fn trials() -> Vec<Trial> {
-    let trials: Vec<(&str, fn() -> Result<()>)> = vec![
+    let tests: &[Test] = &[
         ("shared", shared),
         ("assembly_file", assembly_file),
         ("missing_symbol", missing_symbol),
@@ -39,7 +39,7 @@ pub fn trials() -> Vec<Trial> {
         ("hop_foreign_process", hop_foreign_process),
         ("hop_missing_process", hop_missing_process),
     ];
-    trials.into_iter().map(|(name, test)| trial(format!("errors::{name}"), test)).collect()
+    group("errors", tests)
 }
 
 /// Asserts that `invocation` fails with a line that contains `text`, and leaves neither `output` nor another new file.

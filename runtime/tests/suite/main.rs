@@ -44,7 +44,15 @@ fn trials() -> Result<Vec<Trial>> {
     Ok(trials)
 }
 
+/// The name of a test and the test.
+type Test = (&'static str, fn() -> Result<()>);
+
 /// A test with the name `name`.
 fn trial(name: impl Into<String>, test: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
     Trial::test(name, move || test().map_err(|error| Failed::from(format!("{error:#}"))))
+}
+
+/// Tests that are functions, named after their group.
+fn group(name: &str, tests: &[Test]) -> Vec<Trial> {
+    tests.iter().map(|&(test, run)| trial(format!("{name}::{test}"), run)).collect()
 }
