@@ -134,11 +134,6 @@ static void restore_descriptors(void) {
 
 // Returns only if it fails; then everything is as before. The window is open, and the registers are in `state`.
 const char *__twin_exec_hop(void) {
-    const char *failure = THIS_ISA == X86_64 ? __twin_find_qemu() : 0;
-    failure = failure || THIS_ISA == AARCH64 ? failure : __twin_extract_image();
-    if (failure) {
-        return failure;
-    }
     if (process.executable < 0) {
         return "cannot hop: there is no x86-64 executable; start the program with `twin run`";
     }

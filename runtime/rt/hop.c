@@ -101,10 +101,13 @@ static void hop_failed(const char *message) {
     }
 }
 
-// Opens the window and, for a pair, starts the visitor. Nothing has left yet: a failure leaves the program here.
+// Makes sure that there is a window, an image to run, and for a pair a visitor. Nothing has left yet: a failure leaves
+// the program here.
 static const char *prepare(enum vehicle vehicle) {
     sigset mask = state.mask;
+    struct rlimit limit;
     __twin_kernel_mask(ALL_SIGNALS);
+    __twin_lift_file_limit(&limit);
     if (process.keeper && state.visitor_end) {
         __twin_visitor_end(); // somebody killed it while the program was here: another one will do
     }
@@ -112,10 +115,12 @@ static const char *prepare(enum vehicle vehicle) {
     const char *failure = 0;
     if (__twin_window_open(&copied) < 0) {
         failure = "cannot hop: no memory for the window (memfd)";
-    } else if (vehicle == PAIR && !process.keeper) {
-        failure = __twin_visitor_start();
     }
+    failure = failure || THIS_ISA == AARCH64 ? failure : __twin_find_qemu();
+    failure = failure || THIS_ISA == AARCH64 ? failure : __twin_extract_image();
+    failure = failure || vehicle != PAIR || process.keeper ? failure : __twin_visitor_start();
     __twin_trace_copied(copied);
+    __twin_restore_file_limit(&limit);
     __twin_kernel_mask(mask);
     return failure;
 }

@@ -54,9 +54,12 @@ static long fork_from_window(void *signal) {
     }
     long child = RAW(clone, signal);
     if (child == 0) {
+        struct rlimit limit;
+        __twin_lift_file_limit(&limit);
         if (__twin_window_duplicate() < 0) {
             __twin_abandon("no memory for a forked process");
         }
+        __twin_restore_file_limit(&limit);
         // The visitor is the parent's.
         RAW(close, process.lifeline);
         process.lifeline = -1;

@@ -224,6 +224,8 @@ long __twin_window_attach(void);
 long __twin_window_follow(void);
 long __twin_window_duplicate(void);
 long __twin_copy_range(int to, int from, uint64_t to_offset, uint64_t from_offset, uint64_t length);
+void __twin_lift_file_limit(struct rlimit *before);
+void __twin_restore_file_limit(const struct rlimit *before);
 void __twin_hash_store(void);
 void __twin_hash_check(void);
 

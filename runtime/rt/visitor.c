@@ -60,11 +60,6 @@ static _Noreturn void keep_visitor(int lifeline) {
 
 // With all signals blocked, which the visitor inherits: a terminal's are for home alone. Returns what went wrong.
 const char *__twin_visitor_start(void) {
-    const char *failure = __twin_find_qemu();
-    failure = failure ? failure : __twin_extract_image();
-    if (failure) {
-        return failure;
-    }
     int ends[2];
     if (RAW(pipe2, ends, O_CLOEXEC) < 0) {
         return "cannot hop: no descriptor is left";

@@ -167,14 +167,20 @@ static long map_regions(void) {
     return error;
 }
 
-static void set_file_limit(const struct rlimit *limit) { RAW(prlimit64, 0, RLIMIT_FSIZE, limit, 0); }
+// A limit on the size of files is not meant for memory: as high as it goes while the runtime fills memfds.
+void __twin_lift_file_limit(struct rlimit *before) {
+    RAW(prlimit64, 0, RLIMIT_FSIZE, 0, before);
+    __twin_restore_file_limit(&(struct rlimit){before->hard, before->hard});
+}
 
-// A limit on the size of files is not meant for memory. `limit` gets what set_file_limit has to restore.
-static long create_window(struct rlimit *limit) {
+void __twin_restore_file_limit(const struct rlimit *before) { RAW(prlimit64, 0, RLIMIT_FSIZE, before, 0); }
+
+static long create_window(void) {
     uint64_t size = WINDOW_UNIFORM + uniform_size();
-    RAW(prlimit64, 0, RLIMIT_FSIZE, 0, limit);
-    if (limit->hard < size) {
-        return -EFBIG;
+    struct rlimit limit;
+    RAW(prlimit64, 0, RLIMIT_FSIZE, 0, &limit);
+    if (limit.soft < size) {
+        return -EFBIG; // the kernel would send a signal
     }
     long file = RAW(memfd_create, "twin:window", MFD_CLOEXEC);
     if (file < 0) {
@@ -182,14 +188,13 @@ static long create_window(struct rlimit *limit) {
     }
     long own = __twin_own_descriptor((int)file);
     RAW(close, file);
-    if (own >= 0) {
-        set_file_limit(&(struct rlimit){limit->hard, limit->hard});
-        long error = RAW(ftruncate, own, size);
-        if (error < 0) {
-            set_file_limit(limit);
-            RAW(close, own);
-            return error;
-        }
+    if (own < 0) {
+        return own;
+    }
+    long error = RAW(ftruncate, own, size);
+    if (error < 0) {
+        RAW(close, own);
+        return error;
     }
     return own;
 }
@@ -200,15 +205,13 @@ long __twin_window_open(uint64_t *copied) {
     if (process.window >= 0) {
         return 0;
     }
-    struct rlimit limit;
-    long window = create_window(&limit);
+    long window = create_window();
     if (window < 0) {
         return window;
     }
     struct copy copy = {(int)window, (int)RAW(openat, AT_FDCWD, "/proc/self/pagemap", O_RDONLY | O_CLOEXEC), 0};
     long error = copy_everything(&copy);
     RAW(close, copy.pagemap);
-    set_file_limit(&limit);
     if (error < 0) {
         RAW(close, window);
         return error;
@@ -296,13 +299,11 @@ long __twin_window_follow(void) {
 
 // A child of fork leaves its parent's window for a copy of its own. The parent waits.
 long __twin_window_duplicate(void) {
-    struct rlimit limit;
-    long window = create_window(&limit);
+    long window = create_window();
     if (window < 0) {
         return window;
     }
     long error = __twin_copy_range((int)window, process.window, 0, 0, WINDOW_UNIFORM + uniform_size());
-    set_file_limit(&limit);
     if (error < 0) {
         return error;
     }
