@@ -6,16 +6,12 @@ enum { PUSH, ADD, MUL, SUB, JUMP_IF, PRINT, DUP, HALT };
 
 static int run(const int *code) {
     static const void *const labels[] = {&&push, &&add, &&mul, &&sub, &&jump_if, &&print, &&dup, &&halt};
-    const void *threaded[64];
     long stack[16], *top = stack;
     int count = 0;
-    for (int i = 0; i < 64; i++) {
-        threaded[i] = labels[code[i] & 7];
-    }
     int pc = 0;
 #define NEXT                                                                                                           \
     count++;                                                                                                           \
-    goto *threaded[pc]
+    goto *labels[code[pc]]
     NEXT;
 push:
     *top++ = code[pc + 1];

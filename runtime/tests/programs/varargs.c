@@ -8,9 +8,6 @@
 struct point {
     double x, y;
 };
-struct big {
-    long values[5];
-};
 struct tiny {
     char c;
 };
@@ -60,11 +57,6 @@ static void mixed(const char *kinds, ...) {
             printf("point %g %g\n", point.x, point.y);
             break;
         }
-        case 'b': {
-            struct big big = va_arg(list, struct big);
-            printf("big %ld %ld\n", big.values[0], big.values[4]);
-            break;
-        }
         case 't':
             printf("tiny %c\n", va_arg(list, struct tiny).c);
             break;
@@ -105,8 +97,7 @@ static const char *format(const char *format, ...) {
 
 int main(void) {
     printf("%ld\n", sum(12, 1L, 2L, 3L, 4L, 5L, 6L, 7L, 8L, 9L, 10L, 11L, 12L));
-    mixed("idlsptbLxidipdb", 1, 2.5, 3L, "four", (struct point){5, 6}, (struct tiny){'7'}, (struct big){{8, 0, 0, 0, 9}},
-          10.0L, ((__int128)11 << 64) | 12, 13, 14.5, 15, (struct point){16, 17}, 18.0, (struct big){{19, 0, 0, 0, 20}});
+    mixed("idlsptLxidipd", 1, 2.5, 3L, "four", (struct point){5, 6}, (struct tiny){'7'}, 10.0L, ((__int128)11 << 64) | 12, 13, 14.5, 15, (struct point){16, 17}, 18.0);
     puts(format("%d %s %.3f %c %#x %5.1e|%-5d|%05d", 1, "two", 3.0, '4', 5, 6.0, 7, 8));
     puts(format("%1$d %2$s %1$d", 9, "positions"));
     int read = 0;

@@ -42,10 +42,13 @@ int main(void) {
     v4df d = {1, 2, 3, 4}, e = {0.5, 0.25, 0.125, 0.0625};
     v16qi q = {0};
     v32hi h = {0}, g;
+    short elements[32], squares[32];
     for (int i = 0; i < 32; i++) {
-        h[i] = (short)(i * 1000);
-        g[i] = (short)(i * i);
+        elements[i] = (short)(i * 1000);
+        squares[i] = (short)(i * i);
     }
+    memcpy(&h, elements, sizeof h);
+    memcpy(&g, squares, sizeof g);
     struct holder holder = {'a', d};
     for (int i = 0; i < 20; i++) {
         a = mul(a, b, i);
@@ -59,8 +62,9 @@ int main(void) {
     putchar('\n');
     printf("%g %g %g %g\n", (double)f[0], (double)f[1], (double)f[2], (double)f[3]);
     printf("%.10g %.10g %.10g %.10g\n", d[0], d[1], d[2], d[3]);
+    memcpy(elements, &h, sizeof h);
     for (int i = 0; i < 32; i++) {
-        printf("%d ", h[i]);
+        printf("%d ", elements[i]);
     }
     printf("\n%d %d %c %g %g\n", q[0], q[15], holder.tag, holder.v[0], holder.v[3]);
     return 0;
