@@ -25,6 +25,7 @@
 #include "llvm/Support/SourceMgr.h"
 #include "llvm/Target/RegisterTargetPassConfigCallback.h"
 #include "llvm/Target/TargetMachine.h"
+#include "llvm/Transforms/Utils/BasicBlockUtils.h"
 
 #include <cstring>
 #include <memory>
@@ -115,6 +116,11 @@ extern "C" void twin_disable_indexed_modes(LLVMTargetMachineRef machine, LLVMVal
 extern "C" LLVMBasicBlockRef twin_split_before(LLVMValueRef instruction) {
   Instruction *I = unwrap<Instruction>(instruction);
   return wrap(I->getParent()->splitBasicBlock(I));
+}
+
+/// Puts a block on the edge between two blocks, or returns the one that is there only for this edge.
+extern "C" LLVMBasicBlockRef twin_split_edge(LLVMBasicBlockRef from, LLVMBasicBlockRef to) {
+  return wrap(SplitEdge(unwrap(from), unwrap(to)));
 }
 
 /// Makes `host` (or null: no Twin passes) the host of the code generator on the calling thread.

@@ -972,6 +972,12 @@ pub fn split_before(instruction: Value) -> Block {
     Block(llvm!(twin_split_before(instruction.0)))
 }
 
+/// A block of its own on the edge from `from` to `to`.
+pub fn split_edge(from: Block, to: Block) -> Block {
+    Block(llvm!(twin_split_edge(from.0, to.0)))
+}
+
 unsafe extern "C" {
     fn twin_split_before(instruction: LLVMValueRef) -> LLVMBasicBlockRef;
+    fn twin_split_edge(from: LLVMBasicBlockRef, to: LLVMBasicBlockRef) -> LLVMBasicBlockRef;
 }

@@ -1,8 +1,9 @@
 //! Migration points: a test of one byte at function entries and on back edges, whose cold path calls the runtime.
 
 use crate::convention::{Conventions, POLL_SLOW};
-use crate::ir::{Module, PRESERVE_NONE, Value, split_before};
+use crate::ir::{Module, PRESERVE_NONE, Value, split_before, split_edge};
 use crate::loops::Cfg;
+use inkwell::llvm_sys::LLVMOpcode::{LLVMAlloca, LLVMBr};
 use inkwell::llvm_sys::LLVMVisibility;
 
 /// The byte that asks for a hop.
@@ -18,8 +19,15 @@ pub fn run(module: Module, conventions: &Conventions) {
         let cfg = Cfg::new(function);
         let mut places: Vec<Value> = Vec::new();
         for (from, to) in cfg.retreating_edges() {
-            let place = cfg.blocks[from.index()].terminator();
-            if !places.contains(&place) && !always_calls(&cfg, conventions, from, to) {
+            if always_calls(&cfg, conventions, from, to) {
+                continue;
+            }
+            // On the edge, so that the loop's own compare and branch stay together.
+            let mut place = cfg.blocks[from.index()].terminator();
+            if place.opcode() == LLVMBr && place.block().successors().len() > 1 {
+                place = split_edge(cfg.blocks[from.index()], cfg.blocks[to.index()]).terminator();
+            }
+            if !places.contains(&place) {
                 places.push(place);
             }
         }
@@ -43,7 +51,6 @@ fn always_calls(cfg: &Cfg, conventions: &Conventions, from: crate::loops::BlockI
 }
 
 fn after_allocas(function: Value) -> Value {
-    use inkwell::llvm_sys::LLVMOpcode::LLVMAlloca;
     let entry = function.blocks()[0];
     entry.instructions().into_iter().find(|i| i.opcode() != LLVMAlloca).expect("a block ends in a terminator")
 }

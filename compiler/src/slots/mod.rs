@@ -146,15 +146,14 @@ fn choose(live: &Liveness, frequency: &[f64], number: usize) -> (Strategy, f64) 
     blocks.dedup();
     let uses: f64 = blocks.iter().map(|&b| of_block(b)).sum();
     let hottest = blocks.iter().map(|&b| of_block(b)).fold(0.0, f64::max);
-    let (mut around, mut hot_call) = (0.0, 0.0f64);
+    let mut around = 0.0;
     for (call, crossing) in &live.crossing {
         if crossing.contains(number) {
             around += 2.0 * of_block(call.block());
-            hot_call = hot_call.max(of_block(call.block()));
         }
     }
-    // Loads behind calls that are colder than the uses happen there, not at the uses.
-    let loads = if hot_call * 8.0 < hottest { around / 2.0 } else { uses };
+    // A load behind each call, or one at each use.
+    let loads = uses.min(around / 2.0);
     let strategy = if definition + loads <= around { Strategy::Resident } else { Strategy::Around };
     (strategy, hottest)
 }
@@ -162,7 +161,7 @@ fn choose(live: &Liveness, frequency: &[f64], number: usize) -> (Strategy, f64) 
 impl Placement<'_> {
     /// Whether `value` is reloaded right behind a call in `block`.
     fn is_eager(&self, value: &SlotValue, block: BlockId) -> bool {
-        value.strategy == Strategy::Around || self.frequency[block.index()] * 8.0 < value.hottest_use
+        value.strategy == Strategy::Around || self.frequency[block.index()] <= value.hottest_use
     }
 
     /// Finds loops in which a resident value stays in its register once it is loaded in front of them.
