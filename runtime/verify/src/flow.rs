@@ -21,6 +21,8 @@ pub struct FrameAccess {
     pub size: u32,
     /// Whether offset and size are known.
     pub exact: bool,
+    /// Whether it is this place and not another one.
+    pub certain: bool,
     /// Whether memory is read.
     pub reads: bool,
     /// Whether memory is written.
@@ -160,8 +162,7 @@ impl Analysis<'_, '_> {
         let value = base.plus(access.displacement).unwrap_or(Value::Unknown);
         match (value, access.index) {
             (_, None) => value,
-            (Value::Frame(n) | Value::NearFrame(n), Some(_)) => Value::NearFrame(n),
-            _ => Value::Unknown,
+            _ => value.frame_base().map_or(Value::Unknown, Value::NearFrame),
         }
     }
 
@@ -183,6 +184,7 @@ impl Analysis<'_, '_> {
             Expr::Sum(register, constant) => state.register(register).plus(constant).unwrap_or(Value::Unknown),
             Expr::Loaded(n) => insn.accesses.get(n).map_or(Value::Unknown, |access| self.loaded(access, state)),
             Expr::Bounded(_) => Value::Unknown,
+            Expr::Either(a, b) => state.register(a).or(state.register(b)).unwrap_or(Value::Unknown),
             Expr::Added { base, index, shift, constant } => {
                 match (state.register(base).plus(constant), state.register(index)) {
                     (Some(Value::Constant(anchor)), Value::Entries(entry)) => Value::Anchored(anchor, entry, shift),
@@ -194,12 +196,13 @@ impl Analysis<'_, '_> {
                         Value::Frame(n.wrapping_add_unsigned(m.wrapping_shl(shift.into())))
                     }
                     (Some(Value::Constant(m)), Value::Frame(n)) if shift == 0 => Value::Frame(n.wrapping_add_unsigned(m)),
-                    (Some(Value::Frame(n) | Value::NearFrame(n)), _) => Value::NearFrame(n),
-                    (_, Value::Frame(n) | Value::NearFrame(n)) if shift == 0 => Value::NearFrame(n),
                     (Some(Value::Constant(n)), Value::Constant(m)) => {
                         Value::Constant(n.wrapping_add(m.wrapping_shl(shift.into())))
                     }
-                    _ => Value::Unknown,
+                    (base, index) => {
+                        let index = if shift == 0 { index.frame_base() } else { None };
+                        base.and_then(Value::frame_base).or(index).map_or(Value::Unknown, Value::NearFrame)
+                    }
                 }
             }
         }
@@ -213,7 +216,7 @@ impl Analysis<'_, '_> {
             .map(|a| {
                 let value = match self.evaluate(insn, a.value, state) {
                     Value::Constant(n) if a.narrow => Value::Constant(n & u64::from(u32::MAX)),
-                    Value::Frame(_) | Value::NearFrame(_) if a.narrow => Value::Unknown,
+                    value if a.narrow && value.frame_base().is_some() => Value::Unknown,
                     value => value,
                 };
                 let bound = if let Expr::Bounded(bound) = a.value { Some(bound) } else { None };
@@ -231,8 +234,13 @@ impl Analysis<'_, '_> {
             .collect();
         let compared = insn.compares.map(|(register, constant)| (state.register(register), constant));
         for (address, size, value) in stores {
-            if let Value::Frame(offset) = address {
-                state.store(offset, size.max(1), truncated(value, size));
+            match address {
+                Value::Frame(offset) => state.store(offset, size.max(1), truncated(value, size)),
+                Value::FrameEither(one, other) => {
+                    state.store(one, size, Value::Unknown);
+                    state.store(other, size, Value::Unknown);
+                }
+                _ => {}
             }
         }
         let clobbered = if insn.is_call() { self.code.isa.native_scratch() } else { insn.defs };
@@ -311,7 +319,7 @@ impl Analysis<'_, '_> {
         let mut facts = Facts::default();
         self.visit(|id, state| {
             let insn = self.graph.insn(id);
-            let accesses: Vec<FrameAccess> = insn.accesses.iter().filter_map(|a| self.frame_access(a, insn, state)).collect();
+            let accesses: Vec<FrameAccess> = insn.accesses.iter().flat_map(|a| self.frame_accesses(a, insn, state)).collect();
             self.note_addresses(insn, state, &mut facts);
             if !accesses.is_empty() {
                 facts.accesses.insert(id, accesses);
@@ -337,19 +345,21 @@ impl Analysis<'_, '_> {
         facts
     }
 
-    fn frame_access(&self, access: &Access, insn: &Insn, state: &State) -> Option<FrameAccess> {
-        let (offset, known) = match self.address(access, state) {
-            Value::Frame(offset) => (offset, true),
-            Value::NearFrame(offset) => (offset, false),
-            _ => return None,
+    fn frame_accesses(&self, access: &Access, insn: &Insn, state: &State) -> Vec<FrameAccess> {
+        let (offsets, known) = match self.address(access, state) {
+            Value::Frame(offset) => (vec![offset], true),
+            Value::FrameEither(one, other) => (vec![one, other], true),
+            Value::NearFrame(offset) => (vec![offset], false),
+            _ => return Vec::new(),
         };
-        let stored = access.stored.map(|stored| self.evaluate(insn, stored, state));
-        let saves = match stored {
+        let saves = match access.stored.map(|stored| self.evaluate(insn, stored, state)) {
             Some(Value::Entry(register)) => Some(register),
             _ => None,
         };
+        let certain = known && offsets.len() == 1;
         let exact = known && access.size > 0;
-        Some(FrameAccess { offset, size: access.size, exact, reads: access.reads, writes: access.writes, saves })
+        let (size, reads, writes) = (access.size, access.reads, access.writes);
+        offsets.into_iter().map(|offset| FrameAccess { offset, size, exact, certain, reads, writes, saves }).collect()
     }
 
     /// Notes frame addresses that are stored, passed on, or used with an index.
@@ -382,7 +392,7 @@ fn truncated(value: Value, size: u32) -> Value {
     match value {
         Value::Constant(n) if size < 8 => Value::Constant(n & ((1 << (size * 8)) - 1)),
         Value::Constant(n) if size > 8 && n != 0 => Value::Unknown,
-        Value::Frame(_) | Value::NearFrame(_) if size != 8 => Value::Unknown,
+        value if size != 8 && value.frame_base().is_some() => Value::Unknown,
         _ => value,
     }
 }

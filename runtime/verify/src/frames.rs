@@ -233,6 +233,7 @@ pub fn show(value: Value, isa: &dyn Isa) -> String {
         Value::Opaque(origin) => format!("made at {:#x}", origin.address),
         Value::Constant(n) => format!("{n:#x}"),
         Value::Frame(n) => crate::insn::CfaOffset(n).to_string(),
+        Value::FrameEither(n, m) => format!("{} or {}", crate::insn::CfaOffset(n), crate::insn::CfaOffset(m)),
         Value::NearFrame(n) => format!("near {}", crate::insn::CfaOffset(n)),
         Value::Unknown | Value::Entries(_) | Value::Anchored(..) => "unknown".to_owned(),
     }

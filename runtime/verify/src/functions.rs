@@ -6,6 +6,7 @@ use crate::flow::{Body, analyse};
 use crate::graph::{Code, Knowledge};
 use crate::insn::Flow;
 use crate::side::{Pair, Side};
+use crate::value::Value;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// The function in which all hops happen (DESIGN.md 5).
@@ -164,9 +165,10 @@ fn returns(image: &Image, function: &Function, functions: &Functions, known: &BT
         let insn = function.body.graph.insn(exit.insn);
         match insn.flow {
             // A return to elsewhere (longjmp) is none.
-            Flow::Return => image.isa.link().is_none_or(|link| {
-                exit.state.register(link) == crate::value::Value::Entry(link)
-            }),
+            Flow::Return => {
+                let link = image.isa.link().filter(|_| function.native);
+                link.is_none_or(|link| exit.state.register(link) == Value::Entry(link))
+            }
             Flow::Jump(to) | Flow::Branch(to, _) => known.contains(&to) || !functions.contains_key(&to),
             _ => true,
         }

@@ -155,8 +155,19 @@ pub enum Expr {
     Constant(u64),
     /// A register plus a constant.
     Sum(Reg, i64),
-    /// `base + (index << shift) + constant`; `signed` if the index is.
-    Added { base: Reg, index: Reg, shift: u8, constant: i64 },
+    /// `base + (index << shift) + constant`.
+    Added {
+        /// First register.
+        base: Reg,
+        /// Second register.
+        index: Reg,
+        /// How far the second is shifted to the left.
+        shift: u8,
+        /// What is added to both.
+        constant: i64,
+    },
+    /// One of two registers.
+    Either(Reg, Reg),
     /// What the access with this number reads.
     Loaded(usize),
     /// Something of at most this (unsigned).

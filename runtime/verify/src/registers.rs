@@ -94,7 +94,8 @@ impl<'p> Liveness<'p> {
                 results.push((to, own));
             }
         }
-        for (callee, read) in results {
+        // A poll has no result.
+        for (callee, read) in results.into_iter().filter(|(callee, _)| Some(*callee) != self.program.poll_slow) {
             let known = self.results.entry(callee).or_default();
             changed |= known.union(read) != *known;
             *known = known.union(read);

@@ -19,6 +19,10 @@ const TOP: i64 = -16;
 /// No frame that twin-cc makes is larger.
 const MAX_FRAME: i64 = 1 << 24;
 
+/// Integer arguments whose registers say on both ISAs which argument it is: the next ones may also hold a small
+/// integer, which has a register order of its own.
+const SHARED_ARGUMENTS: usize = 4;
+
 /// A piece of the frame that is accessed as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Slot {
@@ -184,7 +188,7 @@ fn backward(function: &Function, range: &Range<i64>, mut visit: impl FnMut(InsnI
         live
     };
     let step = |id: InsnId, live: &mut FrameBytes| {
-        accesses(function, id).filter(|a| a.writes && !a.reads).for_each(|a| live.remove(a.offset, a.size));
+        accesses(function, id).filter(|a| a.writes && !a.reads && a.certain).for_each(|a| live.remove(a.offset, a.size));
         accesses(function, id).filter(|a| a.reads).for_each(|a| live.insert(a.offset, a.size));
     };
     let mut work: BTreeSet<BlockId> = graph.blocks().map(|(id, _)| id).collect();
@@ -263,7 +267,10 @@ fn meaning(functions: Pair<&Function>, side: Side, call: &Leave, slot: Slot) -> 
         Value::Frame(n) => Some(Meaning::Frame(n)),
         Value::Entry(register) => match register.vector_number() {
             Some(n) => Some(Meaning::VectorArgument(n.into())),
-            None => isa.arguments().iter().position(|r| *r == register).map(Meaning::Argument),
+            None => {
+                let position = isa.arguments().iter().position(|r| *r == register);
+                position.filter(|n| *n < SHARED_ARGUMENTS).map(Meaning::Argument)
+            }
         },
         Value::Opaque(origin) => {
             let graph = &functions[side].body.graph;

@@ -3,6 +3,9 @@
 use crate::insn::Reg;
 use std::collections::BTreeMap;
 
+/// Where the saved frame pointer and the return address begin.
+const FRAME_RECORD: i64 = -16;
+
 /// Where a value that nothing else is known of was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Origin {
@@ -38,6 +41,8 @@ pub enum Value {
     Constant(u64),
     /// CFA plus a constant.
     Frame(i64),
+    /// CFA plus one of two constants.
+    FrameEither(i64, i64),
     /// An address within the frame object at this distance from the CFA.
     NearFrame(i64),
     /// A number read from a table.
@@ -51,7 +56,23 @@ impl Value {
     pub fn frame_base(self) -> Option<i64> {
         match self {
             Value::Frame(n) | Value::NearFrame(n) => Some(n),
+            Value::FrameEither(n, m) => Some(n.min(m)),
             _ => None,
+        }
+    }
+
+    /// What is known of a value that is one of two.
+    #[must_use]
+    pub fn or(self, other: Value) -> Option<Value> {
+        match (self, other) {
+            _ if self == other => Some(self),
+            (Value::Frame(n), Value::Frame(m)) => Some(Value::FrameEither(n.min(m), n.max(m))),
+            (Value::FrameEither(n, m), Value::Frame(k)) | (Value::Frame(k), Value::FrameEither(n, m))
+                if k == n || k == m =>
+            {
+                Some(Value::FrameEither(n, m))
+            }
+            _ => self.frame_base().zip(other.frame_base()).map(|(n, m)| Value::NearFrame(n.min(m))),
         }
     }
 
@@ -61,6 +82,7 @@ impl Value {
         match self {
             Value::Constant(n) => Some(Value::Constant(n.wrapping_add_signed(constant))),
             Value::Frame(n) => Some(Value::Frame(n.wrapping_add(constant))),
+            Value::FrameEither(n, m) => Some(Value::FrameEither(n.wrapping_add(constant), m.wrapping_add(constant))),
             Value::NearFrame(_) => Some(self),
             _ if constant == 0 => Some(self),
             _ => None,
@@ -146,9 +168,13 @@ impl State {
         self.cells.iter().map(|(&offset, &(size, value))| (offset, size, value))
     }
 
-    /// Stores `value` in the frame.
+    /// Stores `value` in the frame. Compilers make code that would write behind the end of an array if it were ever
+    /// run; so nothing but registers of the caller goes into the frame record.
     pub fn store(&mut self, offset: i64, size: u32, value: Value) {
         let end = offset.saturating_add(size.into());
+        if end > FRAME_RECORD && !matches!(value, Value::Entry(_)) {
+            return;
+        }
         self.cells.retain(|&at, &mut (stored, _)| at >= end || at.saturating_add(stored.into()) <= offset);
         if value != Value::Unknown {
             self.cells.insert(offset, (size, value));
@@ -174,9 +200,8 @@ impl State {
         for n in 0..Reg::COUNT {
             let (old, new) = (self.registers[n], other.registers[n]);
             if old != new {
-                let near = old.frame_base().zip(new.frame_base()).map(|(a, b)| Value::NearFrame(a.min(b)));
                 let register = if n < 32 { Reg::integer(n as u8) } else { Reg::vector(n.min(63) as u8 - 32) };
-                self.registers[n] = near.unwrap_or(Value::Opaque(Origin { address, register }));
+                self.registers[n] = old.or(new).unwrap_or(Value::Opaque(Origin { address, register }));
             }
         }
         self.cells.retain(|offset, cell| other.cells.get(offset) == Some(cell));

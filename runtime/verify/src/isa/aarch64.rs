@@ -424,6 +424,7 @@ impl Reader {
                 (None, None) => plain(&second).map(|r| r.map_or(Expr::Constant(0), |r| Expr::Sum(r, 0))),
                 _ => None,
             },
+            CSEL => source.zip(registers(&second).iter().next()).map(|(a, b)| Expr::Either(a, b)),
             ADD | ADDS => self.sum(source, &second, 1),
             SUB | SUBS => self.sum(source, &second, -1),
             AND => immediate(&second).filter(|n| (*n as i64) >= 0).map(Expr::Bounded),

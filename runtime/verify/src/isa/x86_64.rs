@@ -147,10 +147,12 @@ impl<'i> Reader<'i> {
                 self.insn.defs.insert(register);
             }
         }
-        // The return address that a call pushes lies below the frame.
-        let memory = if self.insn_is_call() { &[] } else { info.used_memory() };
-        for used in memory {
+        for used in info.used_memory() {
             let (reads, writes) = directions(used.access());
+            // The return address that a call pushes lies below the frame.
+            if writes && self.insn_is_call() {
+                continue;
+            }
             let thread_local = matches!(used.segment(), Register::FS | Register::GS);
             let index = neutral(used.index()).map(|index| (index, used.scale().trailing_zeros() as u8));
             let base = neutral(used.base());
@@ -249,6 +251,10 @@ impl<'i> Reader<'i> {
             Push => {
                 self.assign(RSP, Expr::Sum(RSP, -8), false);
                 let stored = self.source(0);
+                // The short way to make room on the stack.
+                if raw.op0_register() == Register::RAX {
+                    self.insn.uses.remove(RAX);
+                }
                 // iced gives the address in terms of the old stack pointer.
                 if let Some(access) = self.insn.accesses.iter_mut().find(|a| a.writes) {
                     access.stored = stored;
@@ -314,6 +320,7 @@ impl<'i> Reader<'i> {
             (And, Some(n), _) if (n as i64) >= 0 => Some(Expr::Bounded(n)),
             (Shr, Some(n @ 1..64), _) => Some(Expr::Bounded(mask(u64::MAX, size) >> n)),
             (Xor | Sub, None, Some(Expr::Sum(other, 0))) if other == to => Some(Expr::Constant(0)),
+            (_, None, Some(Expr::Sum(other, 0))) if raw.condition_code() != ConditionCode::None => Some(Expr::Either(to, other)),
             _ => None,
         };
         if let Some(value) = value {
