@@ -14,7 +14,7 @@ fn main() {
     for flag in flags.split_whitespace() {
         build.flag(flag);
     }
-    for file in ["shim", "label", "rematerialise", "place", "order"] {
+    for file in ["shim", "analysis", "label", "rematerialise", "place", "order"] {
         build.file(format!("shim/{file}.cpp"));
     }
     build.compile("twin_shim");

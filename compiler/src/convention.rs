@@ -2,7 +2,7 @@
 //! conventions.
 
 use crate::ir::{Module, PRESERVE_NONE, Value};
-use crate::loops::has_loop;
+use crate::loops::has_long_loop;
 use inkwell::llvm_sys::LLVMLinkage;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::LazyLock;
@@ -66,13 +66,13 @@ impl Conventions {
         conventions
     }
 
-    /// A function is quiet if it has no loop (so that no poll is needed) and calls quiet and native functions only.
+    /// A function is quiet if it has no long loop (so that no poll is needed) and calls quiet and native functions only.
     fn find_quiet(&mut self, module: Module) {
         let definitions = module.definitions();
         let mut candidates: HashSet<Value> = definitions
             .iter()
             .copied()
-            .filter(|f| !f.is_interposable() && !has_loop(*f))
+            .filter(|f| !f.is_interposable() && !has_long_loop(*f))
             .collect();
         loop {
             let loud: Vec<Value> = candidates

@@ -977,7 +977,23 @@ pub fn split_edge(from: Block, to: Block) -> Block {
     Block(llvm!(twin_split_edge(from.0, to.0)))
 }
 
+/// How often each block of `function` runs for one run of the function.
+pub fn block_frequencies(function: Value) -> Vec<f64> {
+    let mut frequencies = vec![0.0; function.blocks().len()];
+    llvm!(twin_block_frequencies(function.0, frequencies.as_mut_ptr()));
+    frequencies
+}
+
+/// For each block of `function` that heads a loop: how many times that can turn at most; 0 if unknown.
+pub fn loop_bounds(function: Value) -> Vec<u64> {
+    let mut counts = vec![0; function.blocks().len()];
+    llvm!(twin_loop_bounds(function.0, counts.as_mut_ptr()));
+    counts
+}
+
 unsafe extern "C" {
+    fn twin_block_frequencies(function: LLVMValueRef, frequencies: *mut f64);
+    fn twin_loop_bounds(function: LLVMValueRef, counts: *mut u64);
     fn twin_split_before(instruction: LLVMValueRef) -> LLVMBasicBlockRef;
     fn twin_split_edge(from: LLVMBasicBlockRef, to: LLVMBasicBlockRef) -> LLVMBasicBlockRef;
 }

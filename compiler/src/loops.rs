@@ -1,7 +1,6 @@
-//! The control-flow graph of a function: numbering, dominators, natural loops and static block frequencies.
+//! The control-flow graph of a function: numbering, dominators, natural loops, their bounds, and block frequencies.
 
-use crate::ir::{Block, Value};
-use inkwell::llvm_sys::LLVMOpcode;
+use crate::ir::{Block, Value, block_frequencies, loop_bounds};
 use std::collections::HashMap;
 
 /// Number of a reachable block of a [`Cfg`], in reverse post-order.
@@ -129,28 +128,30 @@ impl Cfg {
         loops
     }
 
-    /// Static estimate of how often each block runs for one run of the function: eight turns a loop, next to never
-    /// for blocks that are `cold` or only lead to an unreachable end.
-    pub fn frequencies(&self, loops: &[Loop], cold: impl Fn(BlockId) -> bool) -> Vec<f64> {
-        let mut frequency = vec![1.0; self.blocks.len()];
-        for each in loops {
-            for block in &each.blocks {
-                frequency[block.index()] *= 8.0;
-            }
-        }
-        let mut hopeless = vec![false; self.blocks.len()];
-        for block in self.ids().rev() {
-            let next = &self.successors[block.index()];
-            hopeless[block.index()] = cold(block)
-                || match next.as_slice() {
-                    [] => self.blocks[block.index()].terminator().opcode() == LLVMOpcode::LLVMUnreachable,
-                    _ => next.iter().all(|s| *s > block && hopeless[s.index()]),
-                };
-            if hopeless[block.index()] {
-                frequency[block.index()] *= 1e-4;
-            }
-        }
-        frequency
+    /// How often each block runs for one run of the function, by profile or by static heuristics.
+    pub fn frequencies(&self, function: Value) -> Vec<f64> {
+        let of_block: HashMap<Block, f64> = function.blocks().into_iter().zip(block_frequencies(function)).collect();
+        self.blocks.iter().map(|block| of_block[block]).collect()
+    }
+}
+
+/// How many times the loops of a function can turn at most, where that is known.
+pub struct Bounds(HashMap<Block, u64>);
+
+impl Bounds {
+    /// A cycle of no more turns than this, nested ones included, needs no migration point of its own.
+    const FEW: u64 = 1024;
+
+    /// Analyses `function`.
+    pub fn new(function: Value) -> Bounds {
+        Bounds(function.blocks().into_iter().zip(loop_bounds(function)).filter(|(_, turns)| *turns > 0).collect())
+    }
+
+    /// Whether `each` ends soon whatever the data, together with the loops around which it turns.
+    pub fn is_short(&self, cfg: &Cfg, each: &Loop, loops: &[Loop]) -> bool {
+        let nested = loops.iter().filter(|inner| each.blocks.binary_search(&inner.header).is_ok());
+        let turns = nested.map(|inner| self.0.get(&cfg.blocks[inner.header.index()]).copied());
+        turns.map(|t| t.unwrap_or(u64::MAX)).fold(1, u64::saturating_mul) <= Bounds::FEW
     }
 }
 
@@ -193,7 +194,14 @@ fn dominators(predecessors: &[Vec<BlockId>]) -> Vec<BlockId> {
     dominator.into_iter().map(|d| d.unwrap_or(entry)).collect()
 }
 
-/// Whether the control flow of `function` has a cycle.
-pub fn has_loop(function: Value) -> bool {
-    !Cfg::new(function).retreating_edges().is_empty()
+/// Whether `function` may turn in a cycle for long.
+pub fn has_long_loop(function: Value) -> bool {
+    let cfg = Cfg::new(function);
+    let edges = cfg.retreating_edges();
+    if edges.is_empty() {
+        return false;
+    }
+    let (loops, bounds) = (cfg.loops(), Bounds::new(function));
+    // A retreating edge that is no back edge closes an irreducible cycle.
+    edges.iter().any(|(from, to)| !cfg.dominates(*to, *from)) || loops.iter().any(|l| !bounds.is_short(&cfg, l, &loops))
 }

@@ -2,24 +2,32 @@
 
 use crate::convention::{Conventions, POLL_SLOW};
 use crate::ir::{Module, PRESERVE_NONE, Value, split_before, split_edge};
-use crate::loops::Cfg;
+use crate::loops::{BlockId, Bounds, Cfg};
 use inkwell::llvm_sys::LLVMOpcode::{LLVMAlloca, LLVMBr};
 use inkwell::llvm_sys::LLVMVisibility;
+use std::collections::HashSet;
 
 /// The byte that asks for a hop.
 pub const POLL_BYTE: &str = "__twin_poll";
 
-/// Inserts polls into the uniform functions of `module`: before the first call or loop of each, and on every
-/// retreating edge whose loop body does not already reach a poll through a call.
+/// Inserts polls into the uniform functions of `module`: at the entry of those that call others, which may be recursive,
+/// and on every retreating edge whose loop neither ends soon nor reaches a poll through a call.
 pub fn run(module: Module, conventions: &Conventions) {
+    let callers: HashSet<Value> = module
+        .definitions()
+        .into_iter()
+        .filter(|f| !conventions.is_quiet(*f) && f.instructions().into_iter().any(|i| i.is_call() && conventions.is_uniform_call(i)))
+        .collect();
     for function in module.definitions() {
         if conventions.is_quiet(function) {
             continue;
         }
         let cfg = Cfg::new(function);
+        let (loops, bounds) = (cfg.loops(), Bounds::new(function));
         let mut places: Vec<Value> = Vec::new();
         for (from, to) in cfg.retreating_edges() {
-            if always_calls(&cfg, conventions, from, to) {
+            let short = loops.iter().any(|l| l.latches.contains(&from) && l.header == to && bounds.is_short(&cfg, l, &loops));
+            if short || always_calls(&cfg, &callers, from, to) {
                 continue;
             }
             // On the edge, so that the loop's own compare and branch stay together.
@@ -31,7 +39,9 @@ pub fn run(module: Module, conventions: &Conventions) {
                 places.push(place);
             }
         }
-        places.push(after_allocas(function));
+        if callers.contains(&function) {
+            places.push(after_allocas(function));
+        }
         for place in places {
             insert(module, place);
         }
@@ -39,13 +49,11 @@ pub fn run(module: Module, conventions: &Conventions) {
 }
 
 /// Whether an end of the back edge calls a function of this module that polls at its entry.
-fn always_calls(cfg: &Cfg, conventions: &Conventions, from: crate::loops::BlockId, to: crate::loops::BlockId) -> bool {
+fn always_calls(cfg: &Cfg, callers: &HashSet<Value>, from: BlockId, to: BlockId) -> bool {
     [from, to].into_iter().any(|block| {
         cfg.dominates(to, from)
             && cfg.blocks[block.index()].instructions().into_iter().any(|i| {
-                i.is_call()
-                    && conventions.is_uniform_call(i)
-                    && i.called_function().is_some_and(|f| !f.is_declaration())
+                i.is_call() && i.called_function().is_some_and(|f| callers.contains(&f) && !f.is_interposable())
             })
     })
 }

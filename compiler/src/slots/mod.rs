@@ -100,7 +100,7 @@ struct Placement<'a> {
 fn place(module: Module, conventions: &Conventions, function: Value) {
     let cfg = Cfg::new(function);
     let loops = cfg.loops();
-    let frequency = cfg.frequencies(&loops, |b| is_poll(cfg.blocks[b.index()]));
+    let frequency = cfg.frequencies(function);
     let live = Liveness::new(cfg, conventions);
 
     let mut across = BitSet::new(live.values.len());
@@ -130,11 +130,6 @@ fn place(module: Module, conventions: &Conventions, function: Value) {
     placement.hoist(&loops);
     let available = placement.availability();
     placement.rewrite(&available);
-}
-
-/// Whether `block` is the cold path of a poll.
-fn is_poll(block: Block) -> bool {
-    block.as_value().name().starts_with("twin.poll")
 }
 
 fn choose(live: &Liveness, frequency: &[f64], number: usize) -> (Strategy, f64) {
