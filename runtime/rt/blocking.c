@@ -1,54 +1,60 @@
 // System calls that wait.
 //
-// A hop request ends such a call with -ERESTART_POLL; the program polls and makes the same call again. If the call has
-// a time-out, the moment when it ends is kept in `state`, and the call made again with the same arguments (at the same
-// signal depth) waits only for what is left of it.
+// A hop request ends such a call with -ERESTART_POLL; the program polls and makes the same call again. Nothing of that
+// must show. What the call was is kept in `state`; made again with the same arguments (at the same signal depth), it
+//   * waits only for what is left of its time-out, and
+//   * ends with EINTR if meanwhile a signal handler ran that would have ended it.
 #include "twin.h"
 
 #define NANOSECONDS 1000000000ul
 
 enum timeout_kind { NO_TIMEOUT, MILLISECONDS, TIMESPEC, TIMEVAL };
 
-// Where a call has its relative time-out, and its temporary signal mask.
 struct shape {
-    enum timeout_kind timeout;
+    enum timeout_kind timeout; // relative
     int timeout_argument;
-    int mask_argument; // or -1
+    int mask_argument;  // a temporary signal mask, or -1
+    int rest_argument;  // where a sleep leaves what is left of it, or -1
+    int never_restarts; // SA_RESTART or not
 };
 
 static struct shape shape_of(const struct call *call) {
     const long *a = call->arguments;
     switch (call->number) {
     case SYS_poll:
-        return (struct shape){MILLISECONDS, 2, -1};
+        return (struct shape){MILLISECONDS, 2, -1, -1, 1};
     case SYS_epoll_wait:
-        return (struct shape){MILLISECONDS, 3, -1};
+        return (struct shape){MILLISECONDS, 3, -1, -1, 1};
     case SYS_epoll_pwait:
-        return (struct shape){MILLISECONDS, 3, 4};
+        return (struct shape){MILLISECONDS, 3, 4, -1, 1};
     case SYS_epoll_pwait2:
-        return (struct shape){TIMESPEC, 3, 4};
+        return (struct shape){TIMESPEC, 3, 4, -1, 1};
     case SYS_ppoll:
-        return (struct shape){TIMESPEC, 2, 3};
+        return (struct shape){TIMESPEC, 2, 3, -1, 1};
     case SYS_pselect6:
-        return (struct shape){TIMESPEC, 4, 5};
+        return (struct shape){TIMESPEC, 4, 5, -1, 1};
     case SYS_select:
-        return (struct shape){TIMEVAL, 4, -1};
+        return (struct shape){TIMEVAL, 4, -1, -1, 1};
     case SYS_nanosleep:
-        return (struct shape){TIMESPEC, 0, -1};
+        return (struct shape){TIMESPEC, 0, -1, 1, 1};
     case SYS_clock_nanosleep:
-        return (struct shape){a[1] & TIMER_ABSTIME ? NO_TIMEOUT : TIMESPEC, 2, -1};
+        return a[1] & TIMER_ABSTIME ? (struct shape){NO_TIMEOUT, 0, -1, -1, 1} : (struct shape){TIMESPEC, 2, -1, 3, 1};
     case SYS_rt_sigtimedwait:
-        return (struct shape){TIMESPEC, 2, -1};
+        return (struct shape){TIMESPEC, 2, -1, -1, 1};
     case SYS_semtimedop:
-        return (struct shape){TIMESPEC, 3, -1};
+        return (struct shape){TIMESPEC, 3, -1, -1, 1};
     case SYS_futex: {
         const int command_mask = 0x7f; // without FUTEX_PRIVATE and FUTEX_CLOCK_REALTIME; other commands wait until
-        return (struct shape){(a[1] & command_mask) == FUTEX_WAIT ? TIMESPEC : NO_TIMEOUT, 3, -1};
+        return (struct shape){(a[1] & command_mask) == FUTEX_WAIT ? TIMESPEC : NO_TIMEOUT, 3, -1, -1, 0};
     }
     case SYS_rt_sigsuspend:
-        return (struct shape){NO_TIMEOUT, 0, 0};
+        return (struct shape){NO_TIMEOUT, 0, 0, -1, 1};
+    case SYS_pause:
+    case SYS_semop:
+    case SYS_io_getevents:
+        return (struct shape){NO_TIMEOUT, 0, -1, -1, 1};
     default:
-        return (struct shape){NO_TIMEOUT, 0, -1};
+        return (struct shape){NO_TIMEOUT, 0, -1, -1, 0};
     }
 }
 
@@ -94,28 +100,51 @@ static void set_timeout(const struct shape *shape, struct call *call, uint64_t l
     *argument = (long)time;
 }
 
+static void give_rest(const struct shape *shape, const struct call *call, uint64_t deadline) {
+    struct timespec *rest = shape->rest_argument >= 0 ? (void *)call->arguments[shape->rest_argument] : 0;
+    uint64_t now = __twin_now();
+    if (rest) {
+        uint64_t left = deadline > now ? deadline - now : 0;
+        *rest = (struct timespec){(long)(left / NANOSECONDS), (long)(left % NANOSECONDS)};
+    }
+}
+
+// Whether `call` is the one that a hop interrupted. Forgets that one, unless this is a wait in a signal handler.
+static int is_again(const struct call *call) {
+    struct interrupted *last = &state.interrupted;
+    int again = last->valid && last->depth == state.signal_depth && is_same(&last->call, call);
+    if (last->depth >= state.signal_depth) {
+        last->valid = 0;
+    }
+    return again;
+}
+
 static long with_timeout(const volatile uint8_t *stop, const struct call *original, struct call *call,
                          const struct shape *shape) {
-    int again = state.timed_valid && state.timed_depth == state.signal_depth && is_same(&state.timed, original);
-    if (state.timed_depth >= state.signal_depth) {
-        state.timed_valid = 0; // unless a handler waits while the call that it interrupted is still to be done
+    struct interrupted *last = &state.interrupted;
+    int again = is_again(original);
+    if (again && (shape->never_restarts ? last->handlers != state.handlers_run
+                                        : last->ending_handlers != state.ending_handlers_run)) {
+        give_rest(shape, original, last->deadline);
+        return -EINTR;
     }
-    int64_t timeout = timeout_of(shape, original);
-    if (timeout < 0) {
-        return __twin_kernel(stop, call);
-    }
-    uint64_t now = __twin_now();
-    uint64_t deadline = again ? state.timed_deadline : now + (uint64_t)timeout;
+    int64_t timeout = again ? last->timeout : timeout_of(shape, original);
+    uint64_t deadline = 0;
     struct timespec time;
-    if (again) {
-        set_timeout(shape, call, deadline > now ? deadline - now : 0, &time);
+    if (timeout >= 0) {
+        uint64_t now = __twin_now();
+        deadline = again ? last->deadline : now + (uint64_t)timeout;
+        if (again) {
+            set_timeout(shape, call, deadline > now ? deadline - now : 0, &time);
+        }
     }
+    uint64_t handlers = state.handlers_run, ending_handlers = state.ending_handlers_run;
     long result = __twin_kernel(stop, call);
     if (result == -ERESTART_POLL) {
-        state.timed = *original;
-        state.timed_deadline = deadline;
-        state.timed_depth = state.signal_depth;
-        state.timed_valid = 1;
+        *last = (struct interrupted){
+            .valid = 1, .call = *original, .depth = state.signal_depth, .timeout = timeout, .deadline = deadline,
+            .handlers = handlers, .ending_handlers = ending_handlers,
+        };
     }
     return result;
 }

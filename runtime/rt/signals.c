@@ -144,10 +144,18 @@ static int is_on(const struct sigaltstack *stack, uint64_t sp) {
     return !(stack->flags & SS_DISABLE) && sp - stack->base <= stack->size;
 }
 
+// On the stack that we are on, or on the one that ends at `stack`.
 static void call_handler(const struct sigaction *action, int signal, struct siginfo *info,
-                         struct program_context *context) {
+                         struct program_context *context, uint64_t stack) {
+    handler_function handler = (handler_function)action->handler;
+    state.handlers_run++;
+    state.ending_handlers_run += !(action->flags & SA_RESTART);
     state.signal_depth++;
-    ((handler_function)action->handler)(signal, info, context);
+    if (stack) {
+        __twin_handler_on_stack(handler, signal, info, context, stack & -16ul);
+    } else {
+        handler(signal, info, context);
+    }
     state.signal_depth--;
 }
 
@@ -171,14 +179,8 @@ static void run_queued(int signal, struct siginfo *info) {
         state.actions[signal].handler = SIG_DFL;
     }
     change_mask(mask | action.mask | (action.flags & SA_NODEFER ? 0 : signal_bit(signal)));
-    if (action.flags & SA_ONSTACK && state.altstack.size && !is_on(&state.altstack, frame)) {
-        state.signal_depth++;
-        __twin_handler_on_stack((handler_function)action.handler, signal, info, &context,
-                                (state.altstack.base + state.altstack.size) & -16ul);
-        state.signal_depth--;
-    } else {
-        call_handler(&action, signal, info, &context);
-    }
+    int switch_stack = action.flags & SA_ONSTACK && state.altstack.size && !is_on(&state.altstack, frame);
+    call_handler(&action, signal, info, &context, switch_stack ? state.altstack.base + state.altstack.size : 0);
     change_mask(context.mask);
 }
 
@@ -244,7 +246,7 @@ static void run_now(int signal, struct siginfo *info, context *kernel_context) {
     forged.rip = kernel_context->pc;
     forged.cr2 = kernel_context->fault_address;
 #endif
-    call_handler(&action, signal, info, context);
+    call_handler(&action, signal, info, context, 0);
     // The handler may have changed the mask that it returns to.
     state.mask = (context->mask & ~signal_bit(SIGURG)) | (before & signal_bit(SIGURG));
     if (process.role == OWNER) {

@@ -83,6 +83,16 @@ struct queued_signal {
     struct siginfo info;
 };
 
+// A system call that a hop interrupted: see blocking.c.
+struct interrupted {
+    struct call call;
+    uint64_t depth;
+    int64_t timeout;   // nanoseconds, or -1
+    uint64_t deadline; // when it ends
+    uint64_t handlers, ending_handlers; // that had run before the call
+    uint32_t valid;
+};
+
 // Of the second stack, for dynamic allocas; ((void **)tp)[1] points to it. uniform.S knows its first word.
 struct alloca_stack {
     uint64_t top, limit;
@@ -138,10 +148,8 @@ struct twin_state {
     uint64_t signals_queued, signals_taken;
     struct queued_signal queue[MAX_SIGNALS_QUEUED];
 
-    // A call that a hop interrupted, with the moment its time-out ends: see blocking.c.
-    struct call timed;
-    uint64_t timed_deadline, timed_depth;
-    uint32_t timed_valid;
+    struct interrupted interrupted;
+    uint64_t handlers_run, ending_handlers_run; // the second ones are those without SA_RESTART
 
     // Over an exec hop: what exec changes.
     uint32_t cloexec_count;
