@@ -1,6 +1,7 @@
 //! `twin`: runs twin programs, has them hop between ISAs, and shows what is in them.
 
 mod error;
+mod frames;
 mod hop;
 mod inspect;
 mod isa;
@@ -9,6 +10,7 @@ mod run;
 mod supervise;
 mod sys;
 mod timeline;
+mod verify;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -32,6 +34,10 @@ enum Command {
     Hop(hop::HopArguments),
     /// Show what is in an executable
     Inspect(inspect::InspectArguments),
+    /// Prove from an executable alone that it is uniform
+    Verify(verify::VerifyArguments),
+    /// Show the frames of a function on both ISAs, slot by slot
+    Frames(frames::FramesArguments),
 }
 
 fn main() -> ExitCode {
@@ -39,6 +45,8 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Hop(arguments) => hop::hop(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Inspect(arguments) => inspect::inspect(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Verify(arguments) => verify::verify(&arguments),
+        Command::Frames(arguments) => frames::frames(&arguments).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|failure| {
         eprintln!("twin: {failure:#}");

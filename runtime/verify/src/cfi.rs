@@ -52,7 +52,7 @@ impl CallFrames {
     where
         S::Offset: gimli::UnwindOffset<usize>,
     {
-        let numbers = image.isa.dwarf_registers();
+        let Some(fp) = image.isa.dwarf_register(image.isa.fp()) else { return };
         let mut context = UnwindContext::new();
         let mut entries = section.entries(bases);
         while let Ok(Some(entry)) = entries.next() {
@@ -73,8 +73,8 @@ impl CallFrames {
                     start: row.start_address(),
                     end: row.end_address(),
                     cfa,
-                    fp: saved(numbers.fp),
-                    link: saved(numbers.link),
+                    fp: saved(fp),
+                    link: saved(image.isa.dwarf_link()),
                 });
             }
             let end = fde.initial_address().saturating_add(fde.len());

@@ -27,7 +27,9 @@ pub struct FrameAccess {
     pub reads: bool,
     /// Whether memory is written.
     pub writes: bool,
-    /// Whether it stores what a register held on entry.
+    /// The register that is stored.
+    pub stores: Option<Reg>,
+    /// The register whose value on entry is stored.
     pub saves: Option<Reg>,
 }
 
@@ -51,8 +53,8 @@ pub struct Facts {
     pub exits: Vec<Leave>,
     /// Computed jumps whose targets are not known.
     pub unresolved: Vec<InsnId>,
-    /// The lowest frame address that is known to be taken.
-    pub lowest_taken: Option<i64>,
+    /// Frame addresses that are stored, passed on or used with an index, as distances from the CFA.
+    pub taken: BTreeSet<i64>,
 }
 
 /// A function's code and what is known of it.
@@ -356,19 +358,22 @@ impl Analysis<'_, '_> {
             Some(Value::Entry(register)) => Some(register),
             _ => None,
         };
+        let stores = match access.stored {
+            Some(Expr::Sum(register, 0)) => Some(register),
+            _ => None,
+        };
         let certain = known && offsets.len() == 1;
         let exact = known && access.size > 0;
         let (size, reads, writes) = (access.size, access.reads, access.writes);
-        offsets.into_iter().map(|offset| FrameAccess { offset, size, exact, certain, reads, writes, saves }).collect()
+        let access = |offset| FrameAccess { offset, size, exact, certain, reads, writes, stores, saves };
+        offsets.into_iter().map(access).collect()
     }
 
     /// Notes frame addresses that are stored, passed on, or used with an index.
     fn note_addresses(&self, insn: &Insn, state: &State, facts: &mut Facts) {
         let isa = self.code.isa;
         let mut note = |value: Value| {
-            if let Some(offset) = value.frame_base() {
-                facts.lowest_taken = Some(facts.lowest_taken.map_or(offset, |lowest| lowest.min(offset)));
-            }
+            facts.taken.extend(value.frame_base());
         };
         for access in &insn.accesses {
             if let Some(stored) = access.stored {

@@ -203,11 +203,7 @@ fn described_frames(
             violations.push(Violation::new(Kind::Cfi, &function.name, call.end(), message));
         };
         let base = row.cfa.and_then(|(register, offset)| {
-            let register = match register {
-                r if r == isa.dwarf_registers().sp => isa.sp(),
-                r if r == isa.dwarf_registers().fp => isa.fp(),
-                _ => return None,
-            };
+            let register = [isa.sp(), isa.fp()].into_iter().find(|r| isa.dwarf_register(*r) == Some(register))?;
             site.state.register(register).plus(offset)
         });
         if base != Some(Value::Frame(0)) {

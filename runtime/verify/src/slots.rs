@@ -32,6 +32,13 @@ pub struct Slot {
     pub size: u32,
 }
 
+impl Slot {
+    /// Distance from the CFA of its end.
+    pub fn end(self) -> i64 {
+        self.offset.saturating_add(self.size.into())
+    }
+}
+
 /// What lives in the frame across one uniform call.
 #[derive(Clone, Debug, Default)]
 pub struct Across {
@@ -55,7 +62,7 @@ impl SlotMap {
     /// Analyses a function.
     pub fn of(program: &Program, functions: Pair<&Function>) -> SlotMap {
         let range = slot_range(functions);
-        let slots = slots(functions, &range);
+        let slots = joined(pieces(functions).filter(|piece| range.contains(&piece.start)).collect());
         let across = Pair::new(|side| across(program, functions[side], &range));
         SlotMap { range, slots, across }
     }
@@ -90,7 +97,7 @@ pub fn check(program: &Program, functions: Pair<&Function>, counts: &mut Counts)
                 let message = format!(
                     "slot {}..{} lives across the uniform call on {}, but {} {reason}",
                     CfaOffset(slot.offset),
-                    CfaOffset(slot.offset + i64::from(slot.size)),
+                    CfaOffset(slot.end()),
                     isa::of(side).name(),
                     isa::of(side.other()).name(),
                 );
@@ -120,31 +127,32 @@ pub fn check(program: &Program, functions: Pair<&Function>, counts: &mut Counts)
 /// From the lowest access to the lowest address that is taken, on either ISA.
 fn slot_range(functions: Pair<&Function>) -> Range<i64> {
     let facts = functions.map(|f| &f.body.facts);
-    let taken = [facts.home, facts.visitor].into_iter().filter_map(|f| f.lowest_taken).min();
+    let taken = [facts.home, facts.visitor].into_iter().filter_map(|f| f.taken.first().copied()).min();
     let end = taken.unwrap_or(TOP).min(TOP);
     let all = facts.home.accesses.values().chain(facts.visitor.accesses.values()).flatten();
     let start = all.filter(|a| a.exact).map(|a| a.offset).min().unwrap_or(end);
     start.clamp(-MAX_FRAME, end)..end
 }
 
-fn exact_accesses(function: &Function) -> impl Iterator<Item = FrameAccess> {
+/// Direct accesses to the frame.
+pub fn exact_accesses(function: &Function) -> impl Iterator<Item = FrameAccess> {
     function.body.facts.accesses.values().flatten().copied().filter(|a| a.exact)
 }
 
-/// Overlapping accesses of both ISAs joined.
-fn slots(functions: Pair<&Function>, range: &Range<i64>) -> Vec<Slot> {
+/// What the direct accesses of both ISAs cover.
+pub fn pieces(functions: Pair<&Function>) -> impl Iterator<Item = Range<i64>> {
     let accesses = exact_accesses(functions.home).chain(exact_accesses(functions.visitor));
-    let mut pieces: Vec<Range<i64>> = accesses
-        .filter(|a| range.contains(&a.offset))
-        .map(|a| a.offset..a.offset.saturating_add(a.size.into()))
-        .collect();
+    accesses.map(|a| a.offset..a.offset.saturating_add(a.size.into()))
+}
+
+/// Joins pieces that overlap.
+pub fn joined(mut pieces: Vec<Range<i64>>) -> Vec<Slot> {
     pieces.sort_unstable_by_key(|piece| (piece.start, piece.end));
     let mut slots: Vec<Slot> = Vec::new();
     for piece in pieces {
         match slots.last_mut() {
-            Some(last) if piece.start < last.offset + i64::from(last.size) => {
-                let end = piece.end.max(last.offset + i64::from(last.size));
-                last.size = (end - last.offset) as u32;
+            Some(last) if piece.start < last.end() => {
+                last.size = (piece.end.max(last.end()) - last.offset) as u32;
             }
             _ => slots.push(Slot { offset: piece.start, size: (piece.end - piece.start) as u32 }),
         }
@@ -236,11 +244,21 @@ fn forward(function: &Function, range: &Range<i64>, mut visit: impl FnMut(InsnId
 
 /// A value in terms that both ISAs share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Meaning {
+pub enum Meaning {
+    /// An integer argument.
     Argument(usize),
+    /// A floating-point argument.
     VectorArgument(usize),
-    Result { returns_to: u64, number: usize },
+    /// A result of a uniform call.
+    Result {
+        /// The call's return address.
+        returns_to: u64,
+        /// Which result.
+        number: usize,
+    },
+    /// A number.
     Constant(u64),
+    /// The address of frame memory.
     Frame(i64),
 }
 
@@ -260,7 +278,7 @@ impl std::fmt::Display for Meaning {
 }
 
 /// What a slot holds at a call, if it is one value that has a name on either ISA.
-fn meaning(functions: Pair<&Function>, side: Side, call: &Leave, slot: Slot) -> Option<Meaning> {
+pub fn meaning(functions: Pair<&Function>, side: Side, call: &Leave, slot: Slot) -> Option<Meaning> {
     let isa = isa::of(side);
     match call.state.cell(slot.offset, slot.size) {
         Value::Constant(n) => Some(Meaning::Constant(n)),

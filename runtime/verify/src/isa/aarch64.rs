@@ -1,7 +1,7 @@
 //! aarch64, decoded by yaxpeax-arm: instructions of 4 bytes. The first operand is the result, with the exceptions
 //! listed below. The caller's address arrives in x30, which the prologue stores at CFA-8.
 
-use super::{DwarfRegisters, Isa};
+use super::Isa;
 use crate::insn::{Access, Assignment, Condition, Expr, Flow, Insn, Reg, RegSet};
 use yaxpeax_arch::{Decoder, U8Reader};
 use yaxpeax_arm::armv8::a64::{InstDecoder, Instruction, Opcode, Operand, SIMDSizeCode, ShiftStyle, SizeCode};
@@ -70,8 +70,14 @@ impl Isa for Aarch64 {
         RegSet::ALL.without(integers.union((8..16).map(Reg::vector).collect()))
     }
 
-    fn dwarf_registers(&self) -> DwarfRegisters {
-        DwarfRegisters { sp: 31, fp: 29, link: 30 }
+    fn dwarf_register(&self, register: Reg) -> Option<u16> {
+        const FIRST_VECTOR: u16 = 64;
+        let vector = register.vector_number().map(|n| FIRST_VECTOR + u16::from(n));
+        vector.or(register.integer_number().map(u16::from))
+    }
+
+    fn dwarf_link(&self) -> u16 {
+        30
     }
 
     fn decode(&self, bytes: &[u8], address: u64) -> Option<Insn> {

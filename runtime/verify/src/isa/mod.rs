@@ -28,25 +28,16 @@ pub trait Isa: Sync {
     fn native_arguments(&self) -> RegSet;
     /// Registers that a native function need not preserve.
     fn native_scratch(&self) -> RegSet;
-    /// DWARF's numbers of the stack pointer and the frame pointer, and that of the return address.
-    fn dwarf_registers(&self) -> DwarfRegisters;
+    /// DWARF's number of a register.
+    fn dwarf_register(&self, register: Reg) -> Option<u16>;
+    /// DWARF's number of the return address.
+    fn dwarf_link(&self) -> u16;
     /// Decodes the instruction at the begin of `bytes`, which is at `address`.
     fn decode(&self, bytes: &[u8], address: u64) -> Option<Insn>;
     /// The instruction as text.
     fn text(&self, bytes: &[u8], address: u64) -> String;
     /// Name of a register.
     fn register_name(&self, register: Reg) -> String;
-}
-
-/// DWARF's numbers of registers.
-#[derive(Clone, Copy, Debug)]
-pub struct DwarfRegisters {
-    /// The stack pointer.
-    pub sp: u16,
-    /// The frame pointer.
-    pub fp: u16,
-    /// The return address.
-    pub link: u16,
 }
 
 /// The instruction set of a side.

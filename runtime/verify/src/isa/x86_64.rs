@@ -1,7 +1,7 @@
 //! x86-64, decoded by iced-x86. A call pushes the return address, so that it lies at CFA-8 by itself. Writing a part
 //! of a register counts as writing all of it: compilers leave the rest undefined where nothing depends on it.
 
-use super::{DwarfRegisters, Isa};
+use super::Isa;
 use crate::insn::{Access, Assignment, Condition, Expr, Flow, Insn, Reg, RegSet};
 use iced_x86::{
     Code, ConditionCode, Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory,
@@ -72,8 +72,18 @@ impl Isa for X86_64 {
         RegSet::ALL.without(preserved)
     }
 
-    fn dwarf_registers(&self) -> DwarfRegisters {
-        DwarfRegisters { sp: 7, fp: 6, link: 16 }
+    fn dwarf_register(&self, register: Reg) -> Option<u16> {
+        // The first eight have an order of their own.
+        const INTEGERS: [u16; 16] = [0, 2, 1, 3, 7, 6, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15];
+        const FIRST_VECTOR: u16 = 17;
+        match register.vector_number() {
+            Some(n) => Some(FIRST_VECTOR + u16::from(n)),
+            None => register.integer_number().and_then(|n| INTEGERS.get(usize::from(n)).copied()),
+        }
+    }
+
+    fn dwarf_link(&self) -> u16 {
+        16
     }
 
     fn decode(&self, bytes: &[u8], address: u64) -> Option<Insn> {
