@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Whatever runs longer hangs. No test depends on how long anything takes.
-const HANGS: &str = "600";
+const HANGS: &str = "300";
 
 /// The top of the repository.
 pub fn root() -> &'static Path {
