@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { SLOTS = 64, ROUNDS = 3000, PAGE = 4096 };
@@ -82,14 +83,15 @@ static void maps(void) {
 }
 
 static void breaks(void) {
-    char *start = sbrk(0);
-    if (sbrk(10 * PAGE) != start) {
+    char *start = (char *)syscall(SYS_brk, 0);
+    char *end = (char *)syscall(SYS_brk, start + 10 * PAGE);
+    if (end != start + 10 * PAGE) {
         puts("no break");
         return;
     }
     memset(start, 'b', 10 * PAGE);
     fflush(stdout);
-    printf("%c %d\n", start[10 * PAGE - 1], (char *)sbrk(0) == start + 10 * PAGE);
+    printf("%c %d\n", start[10 * PAGE - 1], (char *)syscall(SYS_brk, 0) == end);
 }
 
 int main(void) {

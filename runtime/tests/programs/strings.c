@@ -1,4 +1,5 @@
-// Character and wide-character functions, conversions, locale, time: library calls between hops.
+// Character and wide-character functions, conversions, time: library calls between hops.
+//#Flags: -D_GNU_SOURCE
 //#ExpectFile
 #include <ctype.h>
 #include <stdio.h>
@@ -28,15 +29,13 @@ int main(void) {
     printf("%zu %ls %d\n", wcslen(wide), wide, (wchar_t)-1 < 0);
     printf("%d %d\n", (char)-1 < 0, (char)200);
     struct tm date = {.tm_year = 124, .tm_mon = 1, .tm_mday = 29, .tm_hour = 12};
-    setenv("TZ", "UTC", 1);
-    tzset();
-    time_t when = mktime(&date);
+    time_t when = timegm(&date);
     strftime(buffer, sizeof buffer, "%Y-%m-%d %H:%M:%S %j %a", gmtime(&when));
     printf("%ld %s\n", (long)when, buffer);
     printf("%s %s\n", strstr("haystack with needle", "needle"), strpbrk("key=value", "="));
     char joined[64] = "";
     for (int i = 0; i < 8; i++) {
-        strncat(joined, "abcdefgh" + i, 2);
+        strncat(joined, &"abcdefgh"[i], 2);
         joined[i] = (char)toupper(joined[i]);
     }
     printf("%s %d\n", joined, strncmp(joined, "ABB", 3));
