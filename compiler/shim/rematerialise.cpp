@@ -26,7 +26,7 @@ struct Rematerialise : twin::MachinePass {
   static constexpr unsigned MaxDepth = 4;
 
   // Whether `MI` can be cloned anywhere in the function: pure, and made of nothing but constants, the frame
-  // and values of the same kind. It may write flags that nobody reads.
+  // and values of the same kind. It may write flags besides: those of the clone nobody reads.
   bool isPure(const MachineInstr &MI, unsigned Depth = 0) const {
     if (Depth > MaxDepth || MI.isPHI() || MI.isCall() || MI.hasUnmodeledSideEffects() || MI.mayStore() ||
         MI.isInlineAsm() || MI.isTerminator() || MI.isNotDuplicable() || MI.getNumExplicitDefs() != 1)
@@ -37,7 +37,7 @@ struct Rematerialise : twin::MachinePass {
       if (!Op.isReg() || !Op.getReg())
         continue;
       if (Op.getReg().isPhysical()) {
-        bool Harmless = Op.isDef() ? Op.isDead() : MRI->isConstantPhysReg(Op.getReg());
+        bool Harmless = Op.isDef() ? Op.isImplicit() : MRI->isConstantPhysReg(Op.getReg());
         if (!Harmless && !TII->isIgnorableUse(Op))
           return false;
       } else if (Op.isUse()) {
@@ -106,6 +106,9 @@ struct Rematerialise : twin::MachinePass {
       }
       MachineInstr &Copy = TII->duplicate(*MBB, At, MI);
       Copy.getOperand(0).setReg(New);
+      for (MachineOperand &Op : Copy.implicit_operands())
+        if (Op.isReg() && Op.isDef())
+          Op.setIsDead();
       for (auto [I, Reg] : Operands) {
         Copy.getOperand(I).setReg(Reg);
         Copy.getOperand(I).setIsKill(false);
