@@ -30,7 +30,7 @@ use binary::Binary;
 use cfi::CallFrames;
 use functions::Program;
 use report::Report;
-use side::{Pair, Side};
+use side::Pair;
 
 /// Checks an executable.
 ///
@@ -46,9 +46,7 @@ pub fn verify(bytes: &[u8]) -> Result<Report> {
         report.violations.extend(frames::check(&program, functions, &call_frames, &mut report.counts));
         report.violations.extend(slots::check(&program, functions, &mut report.counts));
     }
-    for side in Side::BOTH {
-        report.violations.extend(registers::check(&program, side));
-    }
+    report.violations.extend(registers::check(&program));
     report.uniform = report.violations.is_empty();
     Ok(report)
 }
