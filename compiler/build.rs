@@ -3,10 +3,8 @@ use std::process::Command;
 
 fn main() {
     let config = std::env::var("DEP_LLVM_221_CONFIG_PATH").unwrap_or_else(|_| "llvm-config-22".into());
-    let flags = Command::new(&config)
-        .arg("--cxxflags")
-        .output()
-        .unwrap_or_else(|e| panic!("{config}: {e}; run ci/setup"));
+    let flags =
+        Command::new(&config).arg("--cxxflags").output().unwrap_or_else(|e| panic!("{config}: {e}; run ci/setup"));
     let flags = String::from_utf8_lossy(&flags.stdout).into_owned();
     println!("cargo::rerun-if-changed=shim");
     let mut build = cc::Build::new();

@@ -109,9 +109,10 @@ fn aligned(texts: &[Text; 2]) -> bool {
 
 /// Chooses the padding of all sites anew, or only adds to it; tells which texts have changed.
 fn solve(texts: &mut [Text; 2], grow: bool) -> [bool; 2] {
-    let mut walks = texts.each_mut().map(|text| Walk { grow, next: 0, position: 0, padding: None, changed: false, text });
-    while let Some(end) = walks[0].to_site() {
-        walks[1].to_site();
+    let mut walks =
+        texts.each_mut().map(|text| Walk { grow, next: 0, position: 0, padding: None, changed: false, text });
+    while let Some(end) = walks[0].walk_to_site() {
+        walks[1].walk_to_site();
         let target = walks[0].position.max(walks[1].position).next_multiple_of(granule(end));
         for walk in &mut walks {
             walk.pad_to(target);
@@ -134,7 +135,7 @@ struct Walk<'t, 'a> {
 
 impl Walk<'_, '_> {
     /// Goes to the next site; tells whether it is the end of a function, or `None` if there is none.
-    fn to_site(&mut self) -> Option<bool> {
+    fn walk_to_site(&mut self) -> Option<bool> {
         while self.next < self.text.places.len() {
             let n = self.next;
             self.next += 1;

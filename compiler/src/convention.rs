@@ -69,20 +69,16 @@ impl Conventions {
     /// A function is quiet if it has no long loop (so that no poll is needed) and calls quiet and native functions only.
     fn find_quiet(&mut self, module: Module) {
         let definitions = module.definitions();
-        let mut candidates: HashSet<Value> = definitions
-            .iter()
-            .copied()
-            .filter(|f| !f.is_interposable() && !has_long_loop(*f))
-            .collect();
+        let mut candidates: HashSet<Value> =
+            definitions.iter().copied().filter(|f| !f.is_interposable() && !has_long_loop(*f)).collect();
         loop {
             let loud: Vec<Value> = candidates
                 .iter()
                 .copied()
                 .filter(|&f| {
                     f.instructions().into_iter().filter(|i| i.is_call() && !is_free(*i)).any(|call| {
-                        call.called_function().is_none_or(|g| {
-                            g == f || !(self.native.contains(&g) || candidates.contains(&g))
-                        })
+                        call.called_function()
+                            .is_none_or(|g| g == f || !(self.native.contains(&g) || candidates.contains(&g)))
                     })
                 })
                 .collect();
@@ -213,13 +209,19 @@ fn is_free(call: Value) -> bool {
 }
 
 fn address_taken(function: Value) -> bool {
-    function.users().into_iter().any(|user| {
-        !(user.is_call() && user.callee() == function && !user.arguments().contains(&function))
-    })
+    function
+        .users()
+        .into_iter()
+        .any(|user| !(user.is_call() && user.callee() == function && !user.arguments().contains(&function)))
 }
 
 fn acyclic(candidates: HashSet<Value>) -> HashSet<Value> {
-    fn visit(f: Value, all: &HashSet<Value>, state: &mut std::collections::HashMap<Value, bool>, out: &mut HashSet<Value>) -> bool {
+    fn visit(
+        f: Value,
+        all: &HashSet<Value>,
+        state: &mut std::collections::HashMap<Value, bool>,
+        out: &mut HashSet<Value>,
+    ) -> bool {
         if let Some(&done) = state.get(&f) {
             return done && out.contains(&f);
         }

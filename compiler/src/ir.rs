@@ -615,7 +615,10 @@ impl Value {
     /// Whether the linker may choose another body than this one.
     pub fn is_interposable(self) -> bool {
         use LLVMLinkage::*;
-        matches!(self.linkage(), LLVMWeakAnyLinkage | LLVMLinkOnceAnyLinkage | LLVMExternalWeakLinkage | LLVMCommonLinkage)
+        matches!(
+            self.linkage(),
+            LLVMWeakAnyLinkage | LLVMLinkOnceAnyLinkage | LLVMExternalWeakLinkage | LLVMCommonLinkage
+        )
     }
 
     /// Blocks of a function in order.
@@ -831,8 +834,14 @@ impl Builder {
     /// `call` with the convention `convention`.
     pub fn call(&self, ty: Type, callee: Value, arguments: &[Value], convention: c_uint) -> Value {
         let mut arguments: Vec<_> = arguments.iter().map(|a| a.0).collect();
-        let call =
-            llvm!(LLVMBuildCall2(self.raw, ty.0, callee.0, arguments.as_mut_ptr(), arguments.len() as c_uint, c"".as_ptr()));
+        let call = llvm!(LLVMBuildCall2(
+            self.raw,
+            ty.0,
+            callee.0,
+            arguments.as_mut_ptr(),
+            arguments.len() as c_uint,
+            c"".as_ptr()
+        ));
         llvm!(LLVMSetInstructionCallConv(call, convention));
         Value(call)
     }
@@ -910,11 +919,8 @@ impl Builder {
         llvm!({
             let i32 = self.module.int(32);
             let string = LLVMMDStringInContext2(self.module.context, c"branch_weights".as_ptr(), 14);
-            let mut node = [
-                string,
-                LLVMValueAsMetadata(i32.constant(1).0),
-                LLVMValueAsMetadata(i32.constant((1 << 20) - 1).0),
-            ];
+            let mut node =
+                [string, LLVMValueAsMetadata(i32.constant(1).0), LLVMValueAsMetadata(i32.constant((1 << 20) - 1).0)];
             let node = LLVMMDNodeInContext2(self.module.context, node.as_mut_ptr(), node.len());
             let kind = LLVMGetMDKindIDInContext(self.module.context, c"prof".as_ptr(), 4);
             LLVMSetMetadata(branch.0, kind, LLVMMetadataAsValue(self.module.context, node));

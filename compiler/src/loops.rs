@@ -57,8 +57,7 @@ impl Cfg {
             }
         }
         order.reverse();
-        let ids: HashMap<Block, BlockId> =
-            order.iter().enumerate().map(|(i, &b)| (b, BlockId(i as u32))).collect();
+        let ids: HashMap<Block, BlockId> = order.iter().enumerate().map(|(i, &b)| (b, BlockId(i as u32))).collect();
         let mut successors = vec![Vec::new(); order.len()];
         let mut predecessors = vec![Vec::new(); order.len()];
         for (i, block) in order.iter().enumerate() {

@@ -16,7 +16,10 @@ pub fn run(module: Module, conventions: &Conventions) {
     let callers: HashSet<Value> = module
         .definitions()
         .into_iter()
-        .filter(|f| !conventions.is_quiet(*f) && f.instructions().into_iter().any(|i| i.is_call() && conventions.is_uniform_call(i)))
+        .filter(|f| {
+            !conventions.is_quiet(*f)
+                && f.instructions().into_iter().any(|i| i.is_call() && conventions.is_uniform_call(i))
+        })
         .collect();
     for function in module.definitions() {
         if conventions.is_quiet(function) {
@@ -26,7 +29,8 @@ pub fn run(module: Module, conventions: &Conventions) {
         let (loops, bounds) = (cfg.loops(), Bounds::new(function));
         let mut places: Vec<Value> = Vec::new();
         for (from, to) in cfg.retreating_edges() {
-            let short = loops.iter().any(|l| l.latches.contains(&from) && l.header == to && bounds.is_short(&cfg, l, &loops));
+            let short =
+                loops.iter().any(|l| l.latches.contains(&from) && l.header == to && bounds.is_short(&cfg, l, &loops));
             if short || always_calls(&cfg, &callers, from, to) {
                 continue;
             }

@@ -45,7 +45,8 @@ pub fn pack(objects: &[Vec<u8>; 2], symbols: [Vec<String>; 4]) -> Result<Vec<u8>
 fn shapes(file: &object::File) -> Result<BTreeMap<String, Shape>> {
     let mut of_section: HashMap<SectionIndex, BTreeMap<String, u64>> = HashMap::new();
     for symbol in file.symbols() {
-        let wanted = matches!(symbol.kind(), SymbolKind::Text | SymbolKind::Data | SymbolKind::Tls | SymbolKind::Unknown);
+        let wanted =
+            matches!(symbol.kind(), SymbolKind::Text | SymbolKind::Data | SymbolKind::Tls | SymbolKind::Unknown);
         let internal = symbol.name()?.starts_with('$') || symbol.name()?.starts_with(".L");
         if let (true, false, Some(section)) = (wanted, internal, symbol.section_index()) {
             of_section.entry(section).or_default().insert(symbol.name()?.to_owned(), symbol.address());

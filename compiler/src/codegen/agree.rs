@@ -201,9 +201,8 @@ fn agree(home: &Blocks, visitor: &Blocks) -> Result<Vec<u32>, String> {
         let mut rest = members.remove(&of).unwrap_or_default();
         rest.sort_by_key(|s| position[s]);
         while !rest.is_empty() {
-            let ready = rest.iter().position(|s| {
-                before.get(s).is_none_or(|earlier| !earlier.iter().any(|e| rest.contains(e)))
-            });
+            let ready =
+                rest.iter().position(|s| before.get(s).is_none_or(|earlier| !earlier.iter().any(|e| rest.contains(e))));
             let Some(ready) = ready else {
                 return Err(format!("call sites {rest:?} come in opposite orders"));
             };

@@ -57,13 +57,7 @@ pub fn disable_indexed_modes(machine: &TargetMachine, function: FunctionValue) {
 
 /// Runs `work` with the machine passes active on this thread and `side` as their host.
 pub fn with_host<T>(side: &Side, work: impl FnOnce() -> T) -> T {
-    let host = TwinHost {
-        context: (side as *const Side).cast(),
-        reserve,
-        frame,
-        block_order,
-        violation,
-    };
+    let host = TwinHost { context: (side as *const Side).cast(), reserve, frame, block_order, violation };
     // SAFETY: the host outlives `work`, after which it is taken back.
     unsafe {
         twin_set_host(&host);
@@ -82,8 +76,10 @@ unsafe fn arguments<'a>(context: *const c_void, name: *const c_char) -> (&'a Sid
 
 extern "C" fn reserve(context: *const c_void, function: *const c_char, above: *mut u64, below: *mut u64) -> i64 {
     // SAFETY: the shim passes what it was given, and two integers of its own.
-    let (side, function, above, below) =
-        unsafe { let (side, function) = arguments(context, function); (side, function, &mut *above, &mut *below) };
+    let (side, function, above, below) = unsafe {
+        let (side, function) = arguments(context, function);
+        (side, function, &mut *above, &mut *below)
+    };
     match side.reserve(&function, [*above, *below]) {
         Some(agreed) => {
             [*above, *below] = agreed;

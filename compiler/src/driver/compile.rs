@@ -1,8 +1,8 @@
 //! One compile job: clang's front end and optimiser to bitcode, then Twin's pipeline.
 
+use super::is;
 use super::jobs::Job;
 use super::tools::Tools;
-use super::is;
 use crate::convention::Mode;
 use crate::error::Unsupported;
 use anyhow::{Context, Result};

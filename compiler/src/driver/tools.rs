@@ -9,8 +9,17 @@ const LLVM: u32 = 22;
 
 /// Macros by which portable sources choose code for one ISA.
 const UNDEFINED: [&str; 11] = [
-    "__x86_64__", "__x86_64", "__amd64__", "__amd64", "__SSE__", "__SSE2__", "__SSE_MATH__", "__SSE2_MATH__",
-    "__MMX__", "__FXSR__", "__k8__",
+    "__x86_64__",
+    "__x86_64",
+    "__amd64__",
+    "__amd64",
+    "__SSE__",
+    "__SSE2__",
+    "__SSE_MATH__",
+    "__SSE2_MATH__",
+    "__MMX__",
+    "__FXSR__",
+    "__k8__",
 ];
 
 /// Flags that make clang's output canonical (DESIGN.md). Order matters: the user's flags come later.
@@ -45,11 +54,7 @@ impl Tools {
     pub fn find() -> Result<Tools> {
         let own = std::env::current_exe().and_then(|p| p.canonicalize()).context("cannot find my own executable")?;
         let directory = own.parent().unwrap_or(Path::new("/"));
-        Ok(Tools {
-            clang: find_clang()?,
-            linker: directory.join("twin-ld"),
-            sysroot: directory.join("../twin"),
-        })
+        Ok(Tools { clang: find_clang()?, linker: directory.join("twin-ld"), sysroot: directory.join("../twin") })
     }
 
     /// Flags that come before the user's.

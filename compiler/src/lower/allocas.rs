@@ -17,9 +17,8 @@ pub fn run(module: Module, conventions: &mut Conventions, functions: &[Value]) {
         let allocas: Vec<Value> =
             function.instructions().into_iter().filter(|i| i.opcode() == LLVMOpcode::LLVMAlloca).collect();
         let entry = function.blocks()[0];
-        let (fixed, dynamic): (Vec<Value>, Vec<Value>) = allocas
-            .into_iter()
-            .partition(|a| a.block() == entry && a.operands()[0].constant_int().is_some());
+        let (fixed, dynamic): (Vec<Value>, Vec<Value>) =
+            allocas.into_iter().partition(|a| a.block() == entry && a.operands()[0].constant_int().is_some());
         remove_lifetimes(function);
         if !dynamic.is_empty() {
             lower_dynamic(module, conventions, function, &dynamic);
@@ -97,7 +96,7 @@ fn gather(module: Module, function: Value, allocas: Vec<Value>) {
         let align = alloca.alignment().max(1);
         offset = u64::next_multiple_of(offset, align.min(FRAME_ALIGN));
         placed.push((alloca, offset, align));
-        offset += size.max(1) + if align > FRAME_ALIGN { align - FRAME_ALIGN } else { 0 };
+        offset += size.max(1) + align.saturating_sub(FRAME_ALIGN);
     }
     let first = function.blocks()[0].instructions()[0];
     let locals = module.before(first).alloca(module.bytes(offset.next_multiple_of(FRAME_ALIGN)), FRAME_ALIGN, LOCALS);

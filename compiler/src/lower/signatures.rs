@@ -79,8 +79,8 @@ fn plan(module: Module, ty: Type) -> Plan {
     let mut offset = 0;
     for (index, param) in params.iter().enumerate() {
         let r = registers(module, *param);
-        let fits = used.integer + r.integer + u64::from(block) <= INTEGER_REGISTERS
-            && used.float + r.float <= FLOAT_REGISTERS;
+        let fits =
+            used.integer + r.integer + u64::from(block) <= INTEGER_REGISTERS && used.float + r.float <= FLOAT_REGISTERS;
         if fits {
             used = Registers { integer: used.integer + r.integer, float: used.float + r.float };
             kept.push(index);
@@ -207,7 +207,12 @@ impl PlannedCall {
             let block = area.block.unwrap_or_else(|| module.ptr().null());
             for (index, offset) in placed {
                 let at = builder.offset_by(block, offset);
-                builder.store(arguments[index], at, if offset % 16 == 0 { 16 } else { 8 });
+                let argument = arguments[index];
+                // The whole word, as if it had come from a register: `syscall` reads what may be an int as a long.
+                let is_narrow =
+                    argument.ty().kind() == LLVMTypeKind::LLVMIntegerTypeKind && argument.ty().int_bits() < 64;
+                let argument = if is_narrow { builder.to_i64(argument) } else { argument };
+                builder.store(argument, at, if offset % 16 == 0 { 16 } else { 8 });
             }
             lowered.push(block);
         }

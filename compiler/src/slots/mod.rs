@@ -14,7 +14,7 @@ mod live;
 mod recompute;
 
 use crate::convention::Conventions;
-use crate::ir::{FUNCTION_INDEX, Block, Module, Type, Value};
+use crate::ir::{Block, FUNCTION_INDEX, Module, Type, Value};
 use crate::loops::{BlockId, Cfg, Loop};
 use bitset::BitSet;
 use inkwell::llvm_sys::{LLVMOpcode, LLVMTailCallKind};
@@ -310,9 +310,10 @@ impl Placement<'_> {
         }
         for (i, value) in self.values.iter().enumerate() {
             if value.value.is_argument() {
-                self.define(i, self.live.cfg.blocks[0].instructions().into_iter().find(|i| {
-                    i.opcode() != LLVMOpcode::LLVMAlloca
-                }));
+                self.define(
+                    i,
+                    self.live.cfg.blocks[0].instructions().into_iter().find(|i| i.opcode() != LLVMOpcode::LLVMAlloca),
+                );
             }
         }
         for (event, in_register) in events {
