@@ -1,5 +1,4 @@
 // Blocking calls - read, poll, select, nanosleep, wait - that signals and hops interrupt.
-//#Broken: [hop] fork returns EAGAIN on the visiting side
 //#Flags: -D_GNU_SOURCE
 //#ExpectFile
 #include <errno.h>

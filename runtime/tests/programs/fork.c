@@ -1,5 +1,4 @@
 // fork, pipes, wait, exec: parent and child both go on hopping.
-//#Broken: [hop] fork returns EAGAIN on the visiting side
 //#ExpectFile
 #include <stdio.h>
 #include <stdlib.h>
