@@ -173,8 +173,9 @@ impl Analysis<'_, '_> {
         match (self.address(access, state), access.index, base.plus(access.displacement)) {
             (Value::Frame(offset), ..) => state.cell(offset, access.size),
             (_, Some((index, _)), Some(Value::Constant(table))) => {
-                let count = state.bound(state.register(index)).map(|n| n.saturating_add(1));
-                Value::Entries(TableEntry { table, size: access.size, signed: access.signed, count })
+                let count = state.bound(state.register(index)).and_then(|n| u32::try_from(n.saturating_add(1)).ok());
+                let size = u8::try_from(access.size).unwrap_or(0);
+                Value::Entries(TableEntry { table, size, signed: access.signed, count })
             }
             _ => Value::Unknown,
         }
@@ -299,11 +300,11 @@ impl Analysis<'_, '_> {
         }
         let Some((anchor, entry, shift)) = table_of(value) else { return BTreeSet::new() };
         let mut targets = BTreeSet::new();
-        let end = bases.range(entry.table + 1..).next().copied().unwrap_or(u64::MAX);
+        let end = bases.range(entry.table.saturating_add(1)..).next().copied().unwrap_or(u64::MAX);
         let bytes = self.image.bytes_from(entry.table);
-        let count = entry.count.unwrap_or(u64::MAX).min(MAX_TABLE);
-        for (n, chunk) in (0..count).zip(bytes.chunks_exact(entry.size.max(1) as usize)) {
-            if entry.count.is_none() && entry.table + n * u64::from(entry.size) >= end {
+        let count = entry.count.map_or(u64::MAX, u64::from).min(MAX_TABLE);
+        for (n, chunk) in (0..count).zip(bytes.chunks_exact(entry.size.max(1).into())) {
+            if entry.count.is_none() && entry.table.saturating_add(n * u64::from(entry.size)) >= end {
                 break;
             }
             let target = anchor.wrapping_add(number(chunk, entry.signed) << shift);
@@ -386,8 +387,8 @@ impl Analysis<'_, '_> {
             }
         }
         if insn.is_call() {
-            let arguments = isa.native_arguments().union(isa.arguments().iter().copied().collect());
-            arguments.iter().for_each(|register| note(state.register(register)));
+            let arguments = isa.native_arguments().iter().chain(isa.arguments());
+            arguments.for_each(|register| note(state.register(*register)));
         }
     }
 }

@@ -15,8 +15,6 @@ pub const POLL_SLOW: &str = "__twin_poll_slow";
 const RETURN_TWICE: [&str; 4] = ["setjmp", "_setjmp", "sigsetjmp", "__sigsetjmp"];
 /// Prefix of native functions.
 const NATIVE_PREFIX: &str = "__twin_";
-/// Rounds in which functions turn out to return; each one makes more code reachable.
-const MAX_ROUNDS: usize = 32;
 
 /// A function of one image.
 pub struct Function {
@@ -82,49 +80,34 @@ impl Program {
     }
 }
 
-/// Which functions return, as far as that is known.
-struct Returning<'f> {
-    known: &'f BTreeSet<u64>,
-    functions: &'f Functions,
-}
+/// Functions that are known not to return.
+struct Endless<'f>(&'f BTreeSet<u64>);
 
-impl Knowledge for Returning<'_> {
+impl Knowledge for Endless<'_> {
     fn returns(&self, address: u64) -> bool {
-        self.known.contains(&address) || !self.functions.contains_key(&address)
+        !self.0.contains(&address)
     }
 }
 
+/// All functions, analysed. At first every function is taken to return; whenever one turns out not to, what its
+/// callers have behind the call is no longer reached from there.
 fn functions(binary: &Binary, side: Side) -> Functions {
     let image = &binary.images[side];
     let mut functions = named(binary, image);
-    // Least fixed point: a function returns if it has a return that is reached without coming by calls of functions
-    // that do not return.
-    let mut known = BTreeSet::new();
-    let mut stale: BTreeSet<u64> = functions.keys().copied().collect();
-    for _ in 0..MAX_ROUNDS * functions.len().max(1) {
-        if stale.is_empty() {
-            break;
-        }
-        let bodies: Vec<(u64, Body)> = stale
-            .iter()
-            .filter_map(|address| {
-                let function = &functions[address];
-                let bytes = image.bytes_at(function.address, function.size)?;
-                let code = Code { isa: image.isa, address: *address, bytes };
-                Some((*address, analyse(image, &code, &Returning { known: &known, functions: &functions })))
-            })
-            .collect();
-        for (address, body) in bodies {
-            if let Some(function) = functions.get_mut(&address) {
-                function.body = body;
+    let mut endless = BTreeSet::new();
+    let mut stale: Vec<u64> = functions.keys().copied().collect();
+    while !stale.is_empty() {
+        for address in stale {
+            let Some(function) = functions.get_mut(&address) else { continue };
+            if let Some(bytes) = image.bytes_at(address, function.size) {
+                function.body = analyse(image, &Code { isa: image.isa, address, bytes }, &Endless(&endless));
             }
         }
-        let new = newly_returning(image, &functions, &mut known);
-        stale = functions
-            .values()
-            .filter(|f| f.body.graph.insns.iter().any(|i| matches!(i.flow, Flow::Call(to) if new.contains(&to))))
-            .map(|f| f.address)
-            .collect();
+        let new = newly_endless(image, &functions, &mut endless);
+        let calls = |f: &Function| {
+            f.body.graph.insns.iter().any(|i| matches!(i.flow, Flow::Call(to) | Flow::Jump(to) if new.contains(&to)))
+        };
+        stale = functions.values().filter(|f| calls(f)).map(|f| f.address).collect();
     }
     functions
 }
@@ -143,34 +126,31 @@ fn named(binary: &Binary, image: &Image) -> Functions {
     functions
 }
 
-/// Adds functions that turn out to return to `known`; returns the new ones.
-fn newly_returning(image: &Image, functions: &Functions, known: &mut BTreeSet<u64>) -> BTreeSet<u64> {
+/// Adds functions that turn out not to return to `endless`; returns the new ones.
+fn newly_endless(image: &Image, functions: &Functions, endless: &mut BTreeSet<u64>) -> BTreeSet<u64> {
     let mut new = BTreeSet::new();
     loop {
-        let found: Vec<u64> = functions
-            .values()
-            .filter(|f| !known.contains(&f.address) && returns(image, f, functions, known))
-            .map(|f| f.address)
-            .collect();
+        let candidates = functions.values().filter(|f| !endless.contains(&f.address) && !f.body.graph.insns.is_empty());
+        let found: Vec<u64> = candidates.filter(|f| !returns(image, f, endless)).map(|f| f.address).collect();
         if found.is_empty() {
             return new;
         }
-        known.extend(&found);
+        endless.extend(&found);
         new.extend(&found);
     }
 }
 
-fn returns(image: &Image, function: &Function, functions: &Functions, known: &BTreeSet<u64>) -> bool {
+fn returns(image: &Image, function: &Function, endless: &BTreeSet<u64>) -> bool {
     function.body.facts.exits.iter().any(|exit| {
-        let insn = function.body.graph.insn(exit.insn);
-        match insn.flow {
+        match function.body.graph.insn(exit.insn).flow {
             // A return to elsewhere (longjmp) is none.
             Flow::Return => {
                 let link = image.isa.link().filter(|_| function.native);
                 link.is_none_or(|link| exit.state.register(link) == Value::Entry(link))
             }
-            Flow::Jump(to) | Flow::Branch(to, _) => known.contains(&to) || !functions.contains_key(&to),
-            _ => true,
+            Flow::Jump(to) | Flow::Branch(to, _) => !endless.contains(&to),
+            // Neither is a jump to an address out of memory.
+            _ => !function.native,
         }
     })
 }

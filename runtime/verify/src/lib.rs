@@ -29,7 +29,7 @@ use anyhow::Result;
 use binary::Binary;
 use cfi::CallFrames;
 use functions::Program;
-use report::Report;
+use report::{Kind, Report};
 use side::Pair;
 
 /// Checks an executable.
@@ -46,7 +46,8 @@ pub fn verify(bytes: &[u8]) -> Result<Report> {
         report.violations.extend(frames::check(&program, functions, &call_frames, &mut report.counts));
         report.violations.extend(slots::check(&program, functions, &mut report.counts));
     }
-    report.violations.extend(registers::check(&program));
+    let odd_sites = report.violations.iter().filter(|v| v.kind == Kind::Slot).filter_map(|v| v.address).collect();
+    report.violations.extend(registers::check(&program, &odd_sites));
     report.uniform = report.violations.is_empty();
     Ok(report)
 }

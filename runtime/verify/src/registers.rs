@@ -1,14 +1,14 @@
 //! Which registers are read after a uniform call before they are written: none but the frame pointer, the stack
 //! pointer and the call's results may be. A backward analysis within each function and across calls.
 
-use crate::functions::{Function, Functions, Program};
-use crate::graph::InsnId;
-use crate::insn::{Flow, Insn, Reg, RegSet};
+use crate::functions::{Function, Program};
+use crate::graph::{BlockId, InsnId};
+use crate::insn::{Expr, Flow, Insn, Reg, RegSet};
 use crate::isa::{self, Isa};
 use crate::report::{Kind, Violation};
 use crate::side::{Pair, Side};
 use crate::value::Value;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// More rounds than any chain of calls needs; should it not be enough, some reads go unseen.
 const MAX_ROUNDS: usize = 64;
@@ -16,18 +16,55 @@ const MAX_ROUNDS: usize = 64;
 /// Integer arguments whose register is known on both ISAs: small integers have a register order of their own.
 const SHARED_ARGUMENTS: usize = 4;
 
-/// Checks all uniform functions.
-pub fn check(program: &Program) -> Vec<Violation> {
+/// Floating-point arguments in registers.
+const VECTOR_ARGUMENTS: usize = 8;
+
+/// Checks all uniform functions. At `odd_sites` (return addresses) the ISAs do not agree on the slots.
+pub fn check(program: &Program, odd_sites: &HashSet<u64>) -> Vec<Violation> {
     let mut summaries = Pair::new(|_| Summaries::new());
     solve(program, &mut summaries);
     let mut violations = Vec::new();
-    for side in Side::BOTH {
-        let liveness = Liveness::new(program, side, &summaries);
-        for function in program.functions[side].values().filter(|f| !f.native) {
-            liveness.check(function, &mut violations);
+    for functions in program.uniform_pairs() {
+        let found = Pair::new(|side| Liveness::new(program, side, &summaries).stale_reads(functions[side]));
+        for side in Side::BOTH {
+            for stale in &found[side] {
+                // An undefined value is whatever a register holds. If it were a real one, the other ISA would have it
+                // in a register too, or in a slot that does not live across the call here.
+                let real = odd_sites.contains(&stale.returns_to)
+                    || found[side.other()].iter().any(|other| other.returns_to == stale.returns_to);
+                if real || !stale.copied {
+                    violations.push(stale.violation(&functions[side].name, isa::of(side)));
+                }
+            }
         }
     }
     violations
+}
+
+/// A register that is read after a uniform call before it is written.
+struct StaleRead {
+    register: Reg,
+    call: u64,
+    returns_to: u64,
+    /// Where it is read, unless by the caller.
+    reader: Option<u64>,
+    /// Whether nothing is done with it other than to copy it or pass it on.
+    copied: bool,
+    /// Whether nothing can have been in it before the call.
+    undefined: bool,
+}
+
+impl StaleRead {
+    fn violation(&self, function: &str, isa: &dyn Isa) -> Violation {
+        let message = format!(
+            "{} {} is read {} before it is written, after the uniform call at {:#x}",
+            isa.name(),
+            isa.register_name(self.register),
+            self.reader.map_or_else(|| "by the caller".to_owned(), |address| format!("at {address:#x}")),
+            self.call,
+        );
+        Violation::new(Kind::Register, function, self.returns_to, message)
+    }
 }
 
 /// What is known of a function from its code and from its callers' code.
@@ -82,7 +119,7 @@ fn solve(program: &Program, summaries: &mut Pair<Summaries>) {
 
 struct Liveness<'p> {
     program: &'p Program,
-    functions: &'p Functions,
+    side: Side,
     isa: &'static dyn Isa,
     other: &'static dyn Isa,
     own: &'p Summaries,
@@ -93,7 +130,7 @@ impl<'p> Liveness<'p> {
     fn new(program: &'p Program, side: Side, summaries: &'p Pair<Summaries>) -> Liveness<'p> {
         Liveness {
             program,
-            functions: &program.functions[side],
+            side,
             isa: isa::of(side),
             other: isa::of(side.other()),
             own: &summaries[side],
@@ -141,19 +178,21 @@ impl<'p> Liveness<'p> {
             return RegSet::EMPTY;
         }
         let [own, others] = [self.own, self.others].map(|s| s.get(&function).map_or(RegSet::EMPTY, |s| s.reads));
-        let (mine, theirs) = (self.isa.arguments(), self.other.arguments());
-        let shared = mine.iter().zip(theirs).take(SHARED_ARGUMENTS);
-        let mut arguments: RegSet = shared.filter(|(_, t)| others.contains(**t)).map(|(m, _)| *m).collect();
-        let rest = |isa: &dyn Isa| {
-            let all = isa.native_arguments().union(isa.arguments().iter().copied().collect());
-            let first: RegSet = isa.arguments().iter().take(SHARED_ARGUMENTS).copied().collect();
-            all.iter().filter(|r| r.integer_number().is_some() && !first.contains(*r)).collect::<RegSet>()
-        };
-        if !others.intersection(rest(self.other)).is_empty() {
-            arguments = arguments.union(rest(self.isa));
+        own.iter().filter(|mine| others.iter().any(|theirs| self.may_be_same_argument(*mine, theirs))).collect()
+    }
+
+    /// Whether a register here and one there can hold the same argument. Uniform functions get words and small
+    /// integers in registers of separate orders, native ones in yet others.
+    fn may_be_same_argument(&self, mine: Reg, theirs: Reg) -> bool {
+        if let (Some(n), Some(m)) = (mine.vector_number(), theirs.vector_number()) {
+            return n == m && usize::from(n) < VECTOR_ARGUMENTS;
         }
-        arguments = arguments.union(others.iter().filter(|r| r.vector_number().is_some_and(|n| n < 8)).collect());
-        arguments.intersection(own)
+        let position = |registers: &[Reg], register| registers.iter().position(|r| *r == register);
+        let uniform = position(self.isa.arguments(), mine).zip(position(self.other.arguments(), theirs));
+        let native = position(self.isa.native_arguments(), mine).zip(position(self.other.native_arguments(), theirs));
+        // Small integers in front of a word move it on.
+        let moved = |n: usize, m: usize| n.min(m) >= SHARED_ARGUMENTS && (n >= m) == (self.side == Side::Home);
+        native.is_some_and(|(n, m)| n == m) || uniform.is_some_and(|(n, m)| n == m || moved(n, m))
     }
 
     fn result_registers(&self) -> RegSet {
@@ -169,7 +208,7 @@ impl<'p> Liveness<'p> {
         let predecessors = graph.predecessors();
         let mut before = vec![RegSet::EMPTY; graph.blocks.len()];
         let mut work: BTreeSet<_> = graph.blocks().map(|(id, _)| id).collect();
-        let behind_block = |before: &[RegSet], id: crate::graph::BlockId| {
+        let behind_block = |before: &[RegSet], id: BlockId| {
             let successors = graph.blocks[id.index()].successors.iter();
             successors.fold(RegSet::EMPTY, |sum, next| sum.union(before[next.index()]))
         };
@@ -220,8 +259,8 @@ impl<'p> Liveness<'p> {
         }
     }
 
-    fn check(&self, function: &Function, violations: &mut Vec<Violation>) {
-        let mut found: Vec<(u64, Reg, u64)> = Vec::new();
+    fn stale_reads(&self, function: &Function) -> Vec<StaleRead> {
+        let mut found: Vec<(u64, u64, Reg)> = Vec::new();
         self.walk(function, |insn, behind| {
             if !self.program.is_uniform_call(insn.flow) {
                 return;
@@ -231,35 +270,62 @@ impl<'p> Liveness<'p> {
             if insn.flow != self.program.poll_slow.map_or(Flow::Stop, Flow::Call) {
                 allowed = allowed.union(self.result_registers());
             }
-            found.extend(behind.without(allowed).iter().map(|register| (insn.address, register, insn.end())));
+            found.extend(behind.without(allowed).iter().map(|register| (insn.address, insn.end(), register)));
         });
         found.sort_unstable();
-        for (call, register, returns_to) in found {
-            let reader = self.reader(function, returns_to, register);
-            let message = format!(
-                "{} {} is read {} before it is written, after the uniform call at {call:#x}",
-                self.isa.name(),
-                self.isa.register_name(register),
-                reader.map_or_else(|| "by the caller".to_owned(), |address| format!("at {address:#x}")),
-            );
-            violations.push(Violation::new(Kind::Register, &function.name, returns_to, message));
+        let mut meaningful: HashMap<u64, RegSet> = HashMap::new();
+        self.written_before(function, |insn, written| _ = meaningful.insert(insn.address, written));
+        let arguments = self.arguments_of(function.address);
+        let reads = found.into_iter().map(|(call, returns_to, register)| {
+            let readers = self.readers(function, returns_to, register);
+            let used = readers.iter().find(|id| !copies(function, **id, register));
+            let reader = used.or(readers.first()).map(|id| function.body.graph.insn(*id).address);
+            let undefined = !meaningful.get(&call).copied().unwrap_or_default().union(arguments).contains(register);
+            StaleRead { register, call, returns_to, reader, copied: used.is_none(), undefined }
+        });
+        reads.filter(|read| !(read.copied && read.undefined)).collect()
+    }
+
+    /// Visits all calls with the registers that may have been written before.
+    fn written_before(&self, function: &Function, mut visit: impl FnMut(&Insn, RegSet)) {
+        let graph = &function.body.graph;
+        let mut before = vec![RegSet::EMPTY; graph.blocks.len()];
+        let mut work: BTreeSet<BlockId> = graph.blocks().map(|(id, _)| id).collect();
+        while let Some(id) = work.pop_first() {
+            let block = &graph.blocks[id.index()];
+            let mut written = before[id.index()];
+            for insn in block.insns.iter().map(|&id| graph.insn(id)) {
+                if insn.is_call() {
+                    visit(insn, written);
+                }
+                written = written.union(insn.defs);
+            }
+            for &next in &block.successors {
+                let joined = before[next.index()].union(written);
+                if joined != before[next.index()] {
+                    before[next.index()] = joined;
+                    work.insert(next);
+                }
+            }
         }
     }
 
-    /// The first instruction behind `from` that reads `register`, other than by returning it.
-    fn reader(&self, function: &Function, from: u64, register: Reg) -> Option<u64> {
+    /// The instructions that may be the first behind `from` to read `register`, other than by returning it.
+    fn readers(&self, function: &Function, from: u64, register: Reg) -> Vec<InsnId> {
         let graph = &function.body.graph;
         let saves = saves(function, self.isa);
         let block = graph.blocks().find(|(_, b)| b.insns.iter().any(|&i| graph.insn(i).address == from));
-        let mut work: Vec<(crate::graph::BlockId, u64)> = block.map(|(id, _)| (id, from)).into_iter().collect();
+        let mut work: Vec<(BlockId, u64)> = block.map(|(id, _)| (id, from)).into_iter().collect();
         let mut seen = BTreeSet::new();
+        let mut readers = Vec::new();
         'work: while let Some((id, from)) = work.pop() {
             let block = &graph.blocks[id.index()];
-            for &insn in block.insns.iter().filter(|&&i| graph.insn(i).address >= from) {
-                let read = self.before(function, &saves, insn, RegSet::EMPTY);
-                let insn = graph.insn(insn);
+            for &id in block.insns.iter().filter(|&&i| graph.insn(i).address >= from) {
+                let read = self.before(function, &saves, id, RegSet::EMPTY);
+                let insn = graph.insn(id);
                 if read.contains(register) && insn.flow != Flow::Return {
-                    return Some(insn.address);
+                    readers.push(id);
+                    continue 'work;
                 }
                 if insn.defs.contains(register) || (insn.is_call() && self.clobbered(insn).contains(register)) {
                     continue 'work;
@@ -267,8 +333,17 @@ impl<'p> Liveness<'p> {
             }
             work.extend(block.successors.iter().filter(|next| seen.insert(**next)).map(|&next| (next, 0)));
         }
-        None
+        readers
     }
+}
+
+/// Whether an instruction only copies a register: to another one, into the frame, or as an argument.
+fn copies(function: &Function, id: InsnId, register: Reg) -> bool {
+    let insn = function.body.graph.insn(id);
+    let value = Expr::Sum(register, 0);
+    let stored = function.body.facts.accesses.get(&id).into_iter().flatten().any(|a| a.stores == Some(register));
+    let leaves = matches!(insn.flow, Flow::Call(_) | Flow::Jump(_) | Flow::Branch(..)) && !insn.uses.contains(register);
+    stored || leaves || insn.assignments.iter().any(|a| a.value == value)
 }
 
 /// Stores of callee-saved registers in prologues: these are no reads.

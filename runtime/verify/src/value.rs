@@ -21,11 +21,11 @@ pub struct TableEntry {
     /// Address of the table.
     pub table: u64,
     /// Bytes of an entry.
-    pub size: u32,
+    pub size: u8,
     /// Whether it is sign-extended.
     pub signed: bool,
     /// Number of entries, if the index has been compared.
-    pub count: Option<u64>,
+    pub count: Option<u32>,
 }
 
 /// What is known of a value.
@@ -196,19 +196,23 @@ impl State {
 
     /// Adds what is known on another way to the block at `address`; tells whether that changed anything.
     pub fn join(&mut self, other: &State, address: u64) -> bool {
-        let before = self.clone();
+        let mut changed = false;
         for n in 0..Reg::COUNT {
             let (old, new) = (self.registers[n], other.registers[n]);
             if old != new {
                 let register = if n < 32 { Reg::integer(n as u8) } else { Reg::vector(n.min(63) as u8 - 32) };
                 self.registers[n] = old.or(new).unwrap_or(Value::Opaque(Origin { address, register }));
+                changed |= self.registers[n] != old;
             }
         }
+        let known = (self.cells.len(), self.bounds.len());
         self.cells.retain(|offset, cell| other.cells.get(offset) == Some(cell));
         self.bounds.retain(|value, bound| other.bounds.get(value) == Some(bound));
+        changed |= known != (self.cells.len(), self.bounds.len());
         if self.compared != other.compared {
+            changed |= self.compared.is_some();
             self.compared = None;
         }
-        *self != before
+        changed
     }
 }

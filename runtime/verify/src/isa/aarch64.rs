@@ -60,9 +60,9 @@ impl Isa for Aarch64 {
         (&RESULTS, &VECTOR_RESULTS)
     }
 
-    fn native_arguments(&self) -> RegSet {
-        let integers: RegSet = (0..9).map(Reg::integer).collect();
-        integers.union((0..8).map(Reg::vector).collect())
+    fn native_arguments(&self) -> &'static [Reg] {
+        // Uniform functions use them too, behind x20 to x28.
+        &ARGUMENTS[9..]
     }
 
     fn native_scratch(&self) -> RegSet {

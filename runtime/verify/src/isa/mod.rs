@@ -24,8 +24,8 @@ pub trait Isa: Sync {
     fn arguments(&self) -> &'static [Reg];
     /// Registers in which a call of any convention may leave results: integers and vectors in order.
     fn results(&self) -> (&'static [Reg], &'static [Reg]);
-    /// Registers in which a native function takes arguments.
-    fn native_arguments(&self) -> RegSet;
+    /// Integer arguments of a native function in order; floating-point ones are in vectors 0-7 too.
+    fn native_arguments(&self) -> &'static [Reg];
     /// Registers that a native function need not preserve.
     fn native_scratch(&self) -> RegSet;
     /// DWARF's number of a register.

@@ -24,6 +24,7 @@ const R11: Reg = Reg::integer(11);
 static ARGUMENTS: [Reg; 12] = [
     Reg::integer(12), Reg::integer(13), Reg::integer(14), Reg::integer(15), RDI, RSI, RDX, RCX, R8, R9, R11, RAX,
 ];
+static NATIVE_ARGUMENTS: [Reg; 6] = [RDI, RSI, RDX, RCX, R8, R9];
 static RESULTS: [Reg; 2] = [RAX, RDX];
 static VECTOR_RESULTS: [Reg; 2] = [Reg::vector(0), Reg::vector(1)];
 
@@ -63,8 +64,8 @@ impl Isa for X86_64 {
         (&RESULTS, &VECTOR_RESULTS)
     }
 
-    fn native_arguments(&self) -> RegSet {
-        RegSet::of(&[RDI, RSI, RDX, RCX, R8, R9]).union((0..8).map(Reg::vector).collect())
+    fn native_arguments(&self) -> &'static [Reg] {
+        &NATIVE_ARGUMENTS
     }
 
     fn native_scratch(&self) -> RegSet {
@@ -157,7 +158,10 @@ impl<'i> Reader<'i> {
                 self.insn.defs.insert(register);
             }
         }
-        for used in info.used_memory() {
+        // `lock or $0` on the stack is a fence.
+        let fence = self.raw.mnemonic() == Mnemonic::Or && self.raw.try_immediate(1).is_ok_and(|n| n == 0);
+        let memory = if fence { &[] } else { info.used_memory() };
+        for used in memory {
             let (reads, writes) = directions(used.access());
             // The return address that a call pushes lies below the frame.
             if writes && self.insn_is_call() {
@@ -203,6 +207,8 @@ impl<'i> Reader<'i> {
             && raw.op1_kind() == OpKind::Register
             && raw.op0_register() == raw.op1_register();
         match raw.mnemonic() {
+            // The way to load a half-precision number.
+            Pinsrw => raw.try_immediate(2).is_ok_and(|lane| lane == 0),
             // Scalar operations keep the upper part.
             Cvtsi2sd | Cvtsi2ss => true,
             Cvtss2sd | Cvtsd2ss | Sqrtsd | Sqrtss | Roundsd | Roundss | Rcpss | Rsqrtss => !same,
