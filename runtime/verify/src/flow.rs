@@ -247,15 +247,17 @@ impl Analysis<'_, '_> {
             }
         }
         let clobbered = if insn.is_call() { self.code.isa.native_scratch() } else { insn.defs };
+        let origin = |register| Origin { address: insn.address, register, meeting: false };
+        if !clobbered.is_empty() {
+            state.retire(insn.address);
+        }
         for register in clobbered.iter() {
-            let origin = Origin { address: insn.address, register };
-            state.retire(origin);
             if register != self.code.isa.sp() {
-                state.set(register, Value::Opaque(origin));
+                state.set(register, Value::Opaque(origin(register)));
             }
         }
         for (register, value, bound) in values {
-            let origin = Value::Opaque(Origin { address: insn.address, register });
+            let origin = Value::Opaque(origin(register));
             state.set(register, if value == Value::Unknown { origin } else { value });
             if let Some(bound) = bound {
                 state.restrict(origin, bound);

@@ -13,6 +13,8 @@ pub struct Origin {
     pub address: u64,
     /// The register it was made in.
     pub register: Reg,
+    /// Whether it is where several values meet.
+    pub meeting: bool,
 }
 
 /// An entry of a table in memory, by an index that is not known.
@@ -142,15 +144,15 @@ impl State {
     }
 
     /// Forgets the values that the instruction at `address` made when it ran before.
-    pub fn retire(&mut self, origin: Origin) {
-        let stale = Value::Opaque(origin);
+    pub fn retire(&mut self, address: u64) {
+        let stale = |value: &Value| matches!(value, Value::Opaque(o) if o.address == address && !o.meeting);
         for value in self.registers.iter_mut().chain(self.cells.values_mut().map(|(_, v)| v)) {
-            if *value == stale {
+            if stale(value) {
                 *value = Value::Unknown;
             }
         }
-        self.bounds.remove(&Bounded::Opaque(origin));
-        if self.compared.is_some_and(|(value, _)| value == stale) {
+        self.bounds.retain(|key, _| !matches!(key, Bounded::Opaque(o) if o.address == address && !o.meeting));
+        if self.compared.as_ref().is_some_and(|(value, _)| stale(value)) {
             self.compared = None;
         }
     }
@@ -201,7 +203,7 @@ impl State {
             let (old, new) = (self.registers[n], other.registers[n]);
             if old != new {
                 let register = if n < 32 { Reg::integer(n as u8) } else { Reg::vector(n.min(63) as u8 - 32) };
-                self.registers[n] = old.or(new).unwrap_or(Value::Opaque(Origin { address, register }));
+                self.registers[n] = old.or(new).unwrap_or(Value::Opaque(Origin { address, register, meeting: true }));
                 changed |= self.registers[n] != old;
             }
         }
