@@ -175,6 +175,11 @@ impl Module {
         Type(llvm!(LLVMFunctionType(ret.0, params.as_mut_ptr(), params.len() as c_uint, variadic.into())))
     }
 
+    /// Bits of a value of type `ty`.
+    pub fn bits(self, ty: Type) -> u64 {
+        llvm!(LLVMSizeOfTypeInBits(self.layout, ty.0))
+    }
+
     /// Bytes that a store of `ty` writes.
     pub fn store_size(self, ty: Type) -> u64 {
         llvm!(LLVMStoreSizeOfType(self.layout, ty.0))
@@ -252,6 +257,11 @@ impl Type {
     /// Element type and length of an array type.
     pub fn array(self) -> (Type, u64) {
         llvm!((Type(LLVMGetElementType(self.0)), LLVMGetArrayLength2(self.0)))
+    }
+
+    /// Element type and length of a vector type.
+    pub fn vector(self) -> (Type, u64) {
+        llvm!((Type(LLVMGetElementType(self.0)), u64::from(LLVMGetVectorSize(self.0))))
     }
 
     /// Parameter types of a function type.
@@ -489,10 +499,14 @@ impl Value {
         Value(llvm!(LLVMGetCalledValue(self.0)))
     }
 
-    /// The function that is called directly, aliases looked through.
+    /// The function that is called directly. Aliases are looked through, unless another module may replace them.
     pub fn called_function(self) -> Option<Value> {
         let callee = self.callee();
-        callee.aliasee().unwrap_or(callee).as_function()
+        match callee.aliasee() {
+            Some(_) if callee.is_interposable() => None,
+            Some(function) => function.as_function(),
+            None => callee.as_function(),
+        }
     }
 
     /// The intrinsic that is called.

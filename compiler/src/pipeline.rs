@@ -46,6 +46,7 @@ fn lower_module(module: &Module, machine: &TargetMachine, mode: Mode) -> Result<
     }
     lower::tls::run(ir);
     lower::labels::run(ir);
+    lower::vectors::run(ir);
     // Once, instead of once an ISA: they decide anew what lives across calls.
     passes(module, machine, "require<profile-summary>,function(codegenprepare)")?;
     if mode == Mode::Uniform {

@@ -27,6 +27,10 @@ pub fn run(module: Module, conventions: &Conventions) {
 
 fn lower_call(module: Module, caller: Value, call: Value) {
     for (index, argument) in call.arguments().into_iter().enumerate() {
+        // Variable arguments are copied to the argument block later.
+        if index >= call.call_type().params().len() {
+            break;
+        }
         if let Some(ty) = call.call_type_attribute(index, "byval") {
             let align = call.call_int_attribute(index, "align").unwrap_or(1).max(module.abi_align(ty)).max(8);
             let entry = caller.blocks()[0].instructions()[0];

@@ -25,7 +25,11 @@ pub fn run(module: Module) {
             module.at_end(nowhere).unreachable();
             let builder = module.before(jump).located_like(jump);
             let address = builder.ptr_to_int(jump.operands()[0]);
-            let cases: Vec<_> = targets.iter().map(|&t| (number(t), t)).collect();
+            // A target that is listed again stays an edge, as phis know it, that is never taken.
+            let mut never = u64::from(u32::MAX)..;
+            let is_first = |i: usize| !targets[..i].contains(&targets[i]);
+            let mut case = |i| if is_first(i) { number(targets[i]) } else { never.next().expect("endless") };
+            let cases: Vec<_> = (0..targets.len()).map(|i| (case(i), targets[i])).collect();
             builder.switch(address, nowhere, &cases);
             jump.erase();
         }

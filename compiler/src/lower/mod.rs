@@ -5,3 +5,4 @@ pub mod allocas;
 pub mod labels;
 pub mod signatures;
 pub mod tls;
+pub mod vectors;

@@ -149,8 +149,9 @@ struct PlannedCall {
     plan: Plan,
     /// Arguments in the block with their offsets.
     placed: Vec<(usize, u64)>,
-    /// Size of the block.
+    /// Size and alignment of the block.
     size: u64,
+    align: u64,
 }
 
 /// Memory in the caller's frame for the argument block and the result, one for all calls: arguments are stored when
@@ -162,14 +163,12 @@ struct Area {
 
 impl Area {
     fn new(module: Module, caller: Value, calls: &[PlannedCall]) -> Area {
-        let room = |size: u64| {
+        let room = |size: u64, align: u64| {
             let entry = caller.blocks()[0].instructions()[0];
-            (size > 0).then(|| module.before(entry).alloca(module.bytes(size.next_multiple_of(16)), 16, ""))
+            (size > 0).then(|| module.before(entry).alloca(module.bytes(size.next_multiple_of(16)), align, ""))
         };
-        Area {
-            block: room(calls.iter().map(|c| c.size).max().unwrap_or(0)),
-            result: room(calls.iter().map(|c| c.result_size(module)).max().unwrap_or(0)),
-        }
+        let most = |of: &dyn Fn(&PlannedCall) -> u64| calls.iter().map(of).max().unwrap_or(0);
+        Area { block: room(most(&|c| c.size), most(&|c| c.align)), result: room(most(&|c| c.result_size(module)), 16) }
     }
 }
 
@@ -183,13 +182,18 @@ impl PlannedCall {
             return Err(Unsupported::at(call, "a guaranteed tail call with arguments in memory is not supported"));
         }
         let mut placed = plan.in_block.clone();
-        let mut size = plan.variadic_offset;
+        let (mut size, mut align) = (plan.variadic_offset, 16);
         for (index, argument) in call.arguments().iter().enumerate().skip(call.call_type().params().len()) {
-            let at = place(module, argument.ty(), &mut size);
+            let (ty, natural) = match call.call_type_attribute(index, "byval") {
+                Some(ty) => (ty, call.call_int_attribute(index, "align").unwrap_or_else(|| module.abi_align(ty))),
+                None => (argument.ty(), module.abi_align(argument.ty()).min(16)),
+            };
+            let at = size.next_multiple_of(natural.max(8));
             placed.push((index, at));
-            size = at + module.alloc_size(argument.ty()).next_multiple_of(8);
+            size = at + module.alloc_size(ty).next_multiple_of(8);
+            align = align.max(natural);
         }
-        Ok(Some(PlannedCall { call, plan, placed, size }))
+        Ok(Some(PlannedCall { call, plan, placed, size, align }))
     }
 
     fn result_size(&self, module: Module) -> u64 {
@@ -208,6 +212,12 @@ impl PlannedCall {
             for (index, offset) in placed {
                 let at = builder.offset_by(block, offset);
                 let argument = arguments[index];
+                if let Some(ty) =
+                    call.call_type_attribute(index, "byval").filter(|_| index >= call.call_type().params().len())
+                {
+                    builder.copy(at, argument, module.alloc_size(ty), 1);
+                    continue;
+                }
                 // The whole word, as if it had come from a register: `syscall` reads what may be an int as a long.
                 let is_narrow =
                     argument.ty().kind() == LLVMTypeKind::LLVMIntegerTypeKind && argument.ty().int_bits() < 64;

@@ -1,5 +1,4 @@
 // _Complex float: multiplication and division are calls of compiler-rt.
-//#Broken: [aarch64 hop] clang's IR has compiler-rt's __mulsc3 and __divsc3 return <2 x float>, which is only x86-64's convention
 //#ExpectFile
 #include <complex.h>
 #include <stdio.h>

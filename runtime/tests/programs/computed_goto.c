@@ -1,5 +1,4 @@
 // An interpreter by computed goto; label addresses live in tables in memory and in the code itself.
-//#Broken: [O0] internal error: invalid IR after lowering: "Duplicate integer as switch case" (a label named twice)
 //#ExpectFile
 #include <stdio.h>
 

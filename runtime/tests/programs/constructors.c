@@ -1,5 +1,4 @@
 // Constructors and destructors in the order of their priorities, atexit handlers in reverse order, quick_exit.
-//#Broken: [hop] exit calls __funcs_on_exit, a weak alias of a local function in its module, as if nobody could replace it: return addresses differ
 //#ExpectFile
 //#Status: 5
 #include <stdio.h>

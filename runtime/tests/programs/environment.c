@@ -1,5 +1,4 @@
 // Arguments, environment and auxiliary vector.
-//#Broken: [hop] putenv calls __env_rm_add like exit calls __funcs_on_exit: see constructors.c
 //#Args: one two,three -x
 //#ExpectFile
 #include <stdio.h>

@@ -1,5 +1,4 @@
 // Structures of more than 16 bytes as variable arguments.
-//#Broken: a variadic call passes a pointer to a structure of more than 16 bytes instead of its bytes
 //#ExpectFile
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,5 +1,4 @@
 // Elements of vectors by an index that is not constant.
-//#Broken: internal error: spill slot lives across uniform call site (the memory that holds the vector for the access)
 //#ExpectFile
 #include <stdio.h>
 
