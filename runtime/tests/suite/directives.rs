@@ -13,7 +13,7 @@
 //! | `//#NoClang: reason` | what clang and the host's C library make of it is something else |
 //! | `//#NoHops: reason` | a run may end without a single hop |
 //! | `//#Error: text` | twin-cc refuses the file with a line that contains the text, and makes nothing |
-//! | `//#Broken: reason` | all tests of the program are shown as ignored, with the reason |
+//! | `//#Broken: reason` | the program is shown as one ignored test, with the reason |
 //! | `//#Broken: [O2::hop] reason` | only those whose name contains one of the words in brackets |
 //!
 //! `TWIN_BLESS=1` writes the expected output anew, from the program that clang made (with NoClang: from Twin's at

@@ -1,4 +1,4 @@
-//! C programs: each is compiled at its levels and run natively, on aarch64 from the start, and with hops.
+//! C programs: each is compiled at its levels, verified, and run natively, on aarch64 from the start, and with hops.
 
 use crate::directives::Directives;
 use crate::tools::{Invocation, Outcome, root, same, scratch};
@@ -64,6 +64,9 @@ impl Program {
 
     fn trials(self) -> Vec<Trial> {
         let program = Arc::new(self);
+        if let Some(reason) = program.directives.broken("") {
+            return vec![ignored(program.name.clone(), reason)];
+        }
         let mut trials = Vec::new();
         if program.directives.error.is_some() {
             for level in &program.directives.levels {
@@ -80,6 +83,8 @@ impl Program {
         });
         for level in &program.directives.levels {
             let build = Arc::new(Build { program: program.clone(), level: level.clone(), made: OnceLock::new() });
+            let verified = build.clone();
+            trials.push(program.trial(format!("{}::{level}::verify", program.name), move || verified.verify()));
             let ways = [Way::Native, Way::Aarch64, Way::Exec].into_iter();
             for way in ways.chain(program.directives.hops.iter().map(|&every| Way::Pair(every))) {
                 let build = build.clone();
@@ -154,6 +159,12 @@ impl Build {
         let executable = directory.path().join(&self.program.name);
         self.program.compile(Invocation::tool(directory.path(), "twin-cc"), &self.level, &executable).run()?;
         Ok(directory)
+    }
+
+    /// `twin verify` finds both images to be uniform.
+    fn verify(&self) -> Result<()> {
+        let directory = self.directory()?;
+        Invocation::tool(directory, "twin").arg("verify").arg(&self.program.name).run().map(drop)
     }
 
     fn check(&self, way: Way) -> Result<()> {

@@ -133,7 +133,8 @@ impl Invocation {
         let status = output.status.code().or(output.status.signal().map(|s| 128 + s)).unwrap_or_default();
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         if let Some(expected) = self.status {
-            ensure!(status == expected, "{}\nstatus {status} instead of {expected}\n{stderr}", self.text());
+            let stdout = String::from_utf8_lossy(&output.stdout[..output.stdout.len().min(2000)]);
+            ensure!(status == expected, "{}\nstatus {status} instead of {expected}\n{stdout}\n{stderr}", self.text());
         }
         Ok(Outcome { status, stdout: output.stdout, stderr })
     }
