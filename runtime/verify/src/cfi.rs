@@ -2,7 +2,8 @@
 
 use crate::binary::Image;
 use gimli::{
-    BaseAddresses, CfaRule, CieOrFde, DebugFrame, EhFrame, EndianSlice, LittleEndian, RegisterRule, UnwindContext, UnwindSection,
+    BaseAddresses, CfaRule, CieOrFde, DebugFrame, EhFrame, EndianSlice, LittleEndian, RegisterRule, UnwindContext,
+    UnwindSection,
 };
 use std::borrow::Cow;
 use std::collections::BTreeMap;

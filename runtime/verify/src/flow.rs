@@ -198,7 +198,9 @@ impl Analysis<'_, '_> {
                     (Some(Value::Frame(n)), Value::Constant(m)) => {
                         Value::Frame(n.wrapping_add_unsigned(m.wrapping_shl(shift.into())))
                     }
-                    (Some(Value::Constant(m)), Value::Frame(n)) if shift == 0 => Value::Frame(n.wrapping_add_unsigned(m)),
+                    (Some(Value::Constant(m)), Value::Frame(n)) if shift == 0 => {
+                        Value::Frame(n.wrapping_add_unsigned(m))
+                    }
                     (Some(Value::Constant(n)), Value::Constant(m)) => {
                         Value::Constant(n.wrapping_add(m.wrapping_shl(shift.into())))
                     }
@@ -324,7 +326,8 @@ impl Analysis<'_, '_> {
         let mut facts = Facts::default();
         self.visit(|id, state| {
             let insn = self.graph.insn(id);
-            let accesses: Vec<FrameAccess> = insn.accesses.iter().flat_map(|a| self.frame_accesses(a, insn, state)).collect();
+            let accesses: Vec<FrameAccess> =
+                insn.accesses.iter().flat_map(|a| self.frame_accesses(a, insn, state)).collect();
             self.note_addresses(insn, state, &mut facts);
             if !accesses.is_empty() {
                 facts.accesses.insert(id, accesses);

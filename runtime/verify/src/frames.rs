@@ -124,8 +124,9 @@ fn return_addresses(
             let addresses = call.map(|c| format!("{:#x}", c.end()));
             violations.push(Violation::new(Kind::CallSite, name, home.address, message).with_values(addresses));
         }
-        let callees = Pair::new(|side| callee(program, side, call[side]));
-        if !callees.agree() {
+        let target = call.map(|c| if let Flow::Call(to) = c.flow { Some(to) } else { None });
+        if !target.agree() {
+            let callees = Pair::new(|side| callee(program, side, call[side]));
             let message = format!("uniform call {number} is of");
             violations.push(Violation::new(Kind::CallSite, name, home.end(), message).with_values(callees));
         }
@@ -198,8 +199,7 @@ fn described_frames(
             continue;
         };
         let mut report = |what: &str, by_code: String, by_table: String| {
-            let message =
-                format!("{} call-frame information: {what} is {by_table}, by the code {by_code}", isa.name());
+            let message = format!("{} call-frame information: {what} is {by_table}, by the code {by_code}", isa.name());
             violations.push(Violation::new(Kind::Cfi, &function.name, call.end(), message));
         };
         let base = row.cfa.and_then(|(register, offset)| {
@@ -214,7 +214,8 @@ fn described_frames(
             [("the saved frame pointer", row.fp, SAVED_FP), ("the return address", row.link, RETURN_ADDRESS)]
         {
             if place != Some(expected) {
-                let table = place.map_or_else(|| "not saved".to_owned(), |n| format!("at {}", crate::insn::CfaOffset(n)));
+                let table =
+                    place.map_or_else(|| "not saved".to_owned(), |n| format!("at {}", crate::insn::CfaOffset(n)));
                 report(what, format!("at {}", crate::insn::CfaOffset(expected)), table);
             }
         }

@@ -5,6 +5,7 @@ use crate::binary::{Binary, Image, SymbolKind};
 use crate::flow::{Body, analyse};
 use crate::graph::{Code, Knowledge};
 use crate::insn::Flow;
+use crate::report::{Kind, Violation};
 use crate::side::{Pair, Side};
 use crate::value::Value;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -155,6 +156,26 @@ fn returns(image: &Image, function: &Function, endless: &BTreeSet<u64>) -> bool 
     })
 }
 
+/// Native code must never be on the stack at a hop: it calls no function during which one can happen.
+pub fn check_native(program: &Program) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    for side in Side::BOTH {
+        for function in program.functions[side].values().filter(|f| f.native) {
+            for insn in &function.body.graph.insns {
+                if let Flow::Call(to) = insn.flow
+                    && program.loud.contains(&to)
+                {
+                    let isa = crate::isa::of(side).name();
+                    let callee = program.name_of(side, to);
+                    let message = format!("{isa} native code calls {callee}, during which a hop can happen");
+                    violations.push(Violation::new(Kind::CallSite, &function.name, insn.address, message));
+                }
+            }
+        }
+    }
+    violations
+}
+
 /// Functions that can reach [`POLL_SLOW`]: by what they call, or because they call something unknown.
 fn find_loud(functions: &Pair<Functions>) -> HashSet<u64> {
     let mut callers: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
@@ -173,9 +194,12 @@ fn find_loud(functions: &Pair<Functions>) -> HashSet<u64> {
                     _ => {}
                 }
             }
-            unknown |= function.body.facts.exits.iter().any(|exit| {
-                matches!(function.body.graph.insn(exit.insn).flow, Flow::JumpTo(_))
-            });
+            unknown |= function
+                .body
+                .facts
+                .exits
+                .iter()
+                .any(|exit| matches!(function.body.graph.insn(exit.insn).flow, Flow::JumpTo(_)));
         }
         if unknown && loud.insert(function.address) {
             work.push(function.address);

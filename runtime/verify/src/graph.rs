@@ -127,7 +127,8 @@ impl Graph {
             insns.keys().enumerate().map(|(index, &address)| (address, InsnId(index as u32))).collect();
         self.insns = insns.into_values().collect();
         // The entry comes first.
-        let starts = leaders.iter().copied().filter(|&l| l == entry).chain(leaders.iter().copied().filter(|&l| l != entry));
+        let starts =
+            leaders.iter().copied().filter(|&l| l == entry).chain(leaders.iter().copied().filter(|&l| l != entry));
         let starts: Vec<u64> = starts.collect();
         let blocks: HashMap<u64, BlockId> =
             starts.iter().enumerate().map(|(index, &address)| (address, BlockId(index as u32))).collect();
@@ -172,12 +173,7 @@ impl Graph {
 }
 
 /// Addresses in the function that control can go to behind `insn`.
-fn successors(
-    insn: &Insn,
-    tables: &HashMap<u64, BTreeSet<u64>>,
-    code: &Code,
-    knowledge: &impl Knowledge,
-) -> Vec<u64> {
+fn successors(insn: &Insn, tables: &HashMap<u64, BTreeSet<u64>>, code: &Code, knowledge: &impl Knowledge) -> Vec<u64> {
     let mut next = match insn.flow {
         Flow::Next | Flow::CallTo(_) => vec![insn.end()],
         Flow::Call(target) => {

@@ -48,7 +48,8 @@ fn headers(binary: &Binary, violations: &mut Vec<Violation>) {
     }
     let kinds = images.as_ref().map(|i| i.header.kind);
     if kinds != (Pair { home: elf::ET_EXEC.0, visitor: elf::ET_EXEC.0 }) {
-        violations.push(Violation::new(Kind::Segment, "ELF header", None, "not a static executable").with_values(kinds));
+        violations
+            .push(Violation::new(Kind::Segment, "ELF header", None, "not a static executable").with_values(kinds));
     }
 }
 
@@ -86,7 +87,12 @@ fn segments(binary: &Binary, violations: &mut Vec<Violation>) {
                     describe(found.copied()),
                     isa::of(side).name()
                 );
-                violations.push(Violation::new(Kind::Segment, format!("{} segment", noted.kind), noted.address, message));
+                violations.push(Violation::new(
+                    Kind::Segment,
+                    format!("{} segment", noted.kind),
+                    noted.address,
+                    message,
+                ));
             }
         }
     }
@@ -270,7 +276,8 @@ fn thread_local(binary: &Binary, violations: &mut Vec<Violation>) {
     let as_noted = headers.home.map_or(noted.1 == 0, |h| (h.file_size, h.memory_size, h.align) == noted);
     if !shape.agree() || !as_noted {
         let message = format!("differ, or are not as the Twin note says ({}, {}, {})", noted.0, noted.1, noted.2);
-        violations.push(Violation::new(Kind::Tls, "thread-local storage", None, message).with_values(headers.map(show)));
+        violations
+            .push(Violation::new(Kind::Tls, "thread-local storage", None, message).with_values(headers.map(show)));
     }
     for side in Side::BOTH {
         let memory_size = headers[side].map_or(0, |h| h.memory_size);

@@ -112,11 +112,11 @@ fn rows(
         .collect();
     let mut all: Vec<std::ops::Range<i64>> = pieces(functions).collect();
     all.extend(named.iter().map(|(offset, v)| *offset..*offset + i64::from(v.size.unwrap_or(1))));
-    let mut rows = vec![
-        record(-8, "return address"),
-        record(FRAME_POINTER, "caller's frame pointer"),
-    ];
-    for slot in joined(all.into_iter().filter(|p| p.start < FRAME_POINTER && p.end <= FRAME_POINTER).collect()).into_iter().rev() {
+    let mut rows = vec![record(-8, "return address"), record(FRAME_POINTER, "caller's frame pointer")];
+    for slot in joined(all.into_iter().filter(|p| p.start < FRAME_POINTER && p.end <= FRAME_POINTER).collect())
+        .into_iter()
+        .rev()
+    {
         let sides = Pair::new(|side| usage(functions[side], slot, side, map.as_ref()));
         let mut names: BTreeSet<&str> = named
             .iter()
@@ -127,7 +127,8 @@ fn rows(
             names.extend(stored_names(functions[side], side, slot, &variables[side]));
         }
         let mut what: Vec<String> = names.into_iter().map(str::to_owned).collect();
-        let across = map.as_ref().is_some_and(|m| m.across.home.iter().any(|a| a.live.intersects(slot.offset, slot.size)));
+        let across =
+            map.as_ref().is_some_and(|m| m.across.home.iter().any(|a| a.live.intersects(slot.offset, slot.size)));
         if across {
             what.extend(meanings(functions, calls, slot));
         } else if map.as_ref().is_some_and(|m| m.range.contains(&slot.offset)) && what.is_empty() {
@@ -165,9 +166,9 @@ fn stored_names<'v>(function: &Function, side: Side, slot: Slot, variables: &'v 
         let address = function.body.graph.insn(*id).address;
         for access in accesses.iter().filter(|a| a.exact && a.offset == slot.offset) {
             let register = access.stores.and_then(|r| isa::of(side).dwarf_register(r));
-            let here = variables.get(&function.address).into_iter().flatten().filter(|v| {
-                matches!(&v.place, Place::Register(n, range) if Some(*n) == register && range.contains(&address))
-            });
+            let here = variables.get(&function.address).into_iter().flatten().filter(
+                |v| matches!(&v.place, Place::Register(n, range) if Some(*n) == register && range.contains(&address)),
+            );
             names.extend(here.map(|v| v.name.as_str()));
         }
     }
@@ -176,7 +177,8 @@ fn stored_names<'v>(function: &Function, side: Side, slot: Slot, variables: &'v 
 
 /// How one ISA uses a piece: reads, writes, address taken, lives across which calls.
 fn usage(function: &Function, slot: Slot, side: Side, map: Option<&SlotMap>) -> String {
-    let touching = || exact_accesses(function).filter(|a| a.offset < slot.end() && a.offset + i64::from(a.size) > slot.offset);
+    let touching =
+        || exact_accesses(function).filter(|a| a.offset < slot.end() && a.offset + i64::from(a.size) > slot.offset);
     let mut text = String::new();
     if touching().any(|a| a.reads) {
         text.push('r');
@@ -188,10 +190,8 @@ fn usage(function: &Function, slot: Slot, side: Side, map: Option<&SlotMap>) -> 
         text.push('&');
     }
     let across = map.map(|m| &m.across[side]).into_iter().flatten().enumerate();
-    let calls: Vec<String> = across
-        .filter(|(_, a)| a.live.intersects(slot.offset, slot.size))
-        .map(|(n, _)| (n + 1).to_string())
-        .collect();
+    let calls: Vec<String> =
+        across.filter(|(_, a)| a.live.intersects(slot.offset, slot.size)).map(|(n, _)| (n + 1).to_string()).collect();
     if !calls.is_empty() {
         let _ = write!(text, " across {}", calls.join(","));
     }

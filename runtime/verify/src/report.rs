@@ -52,7 +52,12 @@ fn as_list<S: serde::Serializer>(values: &Option<Pair<String>>, serializer: S) -
 
 impl Violation {
     /// A violation without values.
-    pub fn new(kind: Kind, subject: impl Into<String>, address: impl Into<Option<u64>>, message: impl Into<String>) -> Self {
+    pub fn new(
+        kind: Kind,
+        subject: impl Into<String>,
+        address: impl Into<Option<u64>>,
+        message: impl Into<String>,
+    ) -> Self {
         Violation { kind, subject: subject.into(), address: address.into(), message: message.into(), values: None }
     }
 

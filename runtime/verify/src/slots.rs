@@ -11,13 +11,13 @@ use crate::isa;
 use crate::report::{Counts, Kind, Violation};
 use crate::side::{Pair, Side};
 use crate::value::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
 
 /// The frame record is above all slots.
 const TOP: i64 = -16;
-/// No frame that twin-cc makes is larger.
-const MAX_FRAME: i64 = 1 << 24;
+/// Slots are at the bottom of the frame; more bytes of them are not looked at.
+const MAX_BYTES: i64 = 1 << 18;
 
 /// Integer arguments whose registers say on both ISAs which argument it is: the next ones may also hold a small
 /// integer, which has a register order of its own.
@@ -73,8 +73,13 @@ impl SlotMap {
     }
 }
 
-/// Checks a uniform function.
-pub fn check(program: &Program, functions: Pair<&Function>, counts: &mut Counts) -> Vec<Violation> {
+/// Checks a uniform function; adds the return addresses of calls across which the ISAs keep different slots to `odd`.
+pub fn check(
+    program: &Program,
+    functions: Pair<&Function>,
+    counts: &mut Counts,
+    odd: &mut HashSet<u64>,
+) -> Vec<Violation> {
     let calls = Pair::new(|side| sites(program, functions[side]));
     if calls.home.is_empty() || calls.home.len() != calls.visitor.len() {
         return Vec::new();
@@ -89,6 +94,7 @@ pub fn check(program: &Program, functions: Pair<&Function>, counts: &mut Counts)
         let live = Pair::new(|side| map.touched(&across[side].live).collect::<BTreeSet<Slot>>());
         for side in Side::BOTH {
             for &slot in live[side].difference(&live[side.other()]) {
+                odd.insert(returns_to);
                 let reason = if across[side.other()].written.intersects(slot.offset, slot.size) {
                     "does not read it there"
                 } else {
@@ -111,7 +117,8 @@ pub fn check(program: &Program, functions: Pair<&Function>, counts: &mut Counts)
             if let Pair { home: Some(home), visitor: Some(visitor) } = &meanings {
                 counts.known_values += 1;
                 if home != visitor {
-                    let message = format!("slot {} holds different values across the uniform call", CfaOffset(slot.offset));
+                    let message =
+                        format!("slot {} holds different values across the uniform call", CfaOffset(slot.offset));
                     let values = meanings.as_ref().map(|m| m.as_ref().map_or_else(String::new, Meaning::to_string));
                     let violation =
                         Violation::new(Kind::Slot, &functions.home.name, returns_to, message).with_values(values);
@@ -131,7 +138,7 @@ fn slot_range(functions: Pair<&Function>) -> Range<i64> {
     let end = taken.unwrap_or(TOP).min(TOP);
     let all = facts.home.accesses.values().chain(facts.visitor.accesses.values()).flatten();
     let start = all.filter(|a| a.exact).map(|a| a.offset).min().unwrap_or(end);
-    start.clamp(-MAX_FRAME, end)..end
+    start.min(end)..end.min(start.saturating_add(MAX_BYTES))
 }
 
 /// Direct accesses to the frame.
@@ -196,7 +203,9 @@ fn backward(function: &Function, range: &Range<i64>, mut visit: impl FnMut(InsnI
         live
     };
     let step = |id: InsnId, live: &mut FrameBytes| {
-        accesses(function, id).filter(|a| a.writes && !a.reads && a.certain).for_each(|a| live.remove(a.offset, a.size));
+        accesses(function, id)
+            .filter(|a| a.writes && !a.reads && a.certain)
+            .for_each(|a| live.remove(a.offset, a.size));
         accesses(function, id).filter(|a| a.reads).for_each(|a| live.insert(a.offset, a.size));
     };
     let mut work: BTreeSet<BlockId> = graph.blocks().map(|(id, _)| id).collect();

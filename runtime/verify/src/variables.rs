@@ -2,7 +2,8 @@
 
 use crate::binary::Image;
 use gimli::{
-    AttributeValue, DebuggingInformationEntry, Dwarf, EndianSlice, Expression, LittleEndian, Operation, Unit, UnitOffset, constants as dw,
+    AttributeValue, DebuggingInformationEntry, Dwarf, EndianSlice, Expression, LittleEndian, Operation, Unit,
+    UnitOffset, constants as dw,
 };
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -59,8 +60,18 @@ pub fn read(image: &Image) -> Variables {
 fn gimli_sections() -> impl Iterator<Item = &'static str> {
     use gimli::SectionId::*;
     [
-        DebugAbbrev, DebugAddr, DebugInfo, DebugLine, DebugLineStr, DebugLoc, DebugLocLists, DebugRanges,
-        DebugRngLists, DebugStr, DebugStrOffsets, DebugTypes,
+        DebugAbbrev,
+        DebugAddr,
+        DebugInfo,
+        DebugLine,
+        DebugLineStr,
+        DebugLoc,
+        DebugLocLists,
+        DebugRanges,
+        DebugRngLists,
+        DebugStr,
+        DebugStrOffsets,
+        DebugTypes,
     ]
     .into_iter()
     .map(|id| id.name())

@@ -123,8 +123,8 @@ fn role(raw: &Instruction) -> Role {
         CCMN | CCMP | FCMP | FCMPE | FCCMP | FCCMPE | CBZ | CBNZ | TBZ | TBNZ | BR | BLR | RET | PRFM | PRFUM | MSR
         | SVC | HINT | B | BL | Bcc(_) => Role::Reads,
         LDP | LDPSW | LDNP | LDXP | LDAXP => Role::Results(2),
-        SWP(_) | SWPB(_) | SWPH(_) | LDADD(_) | LDADDB(_) | LDADDH(_) | LDCLR(_) | LDCLRB(_) | LDCLRH(_)
-        | LDEOR(_) | LDEORB(_) | LDEORH(_) | LDSET(_) | LDSETB(_) | LDSETH(_) => Role::Exchange,
+        SWP(_) | SWPB(_) | SWPH(_) | LDADD(_) | LDADDB(_) | LDADDH(_) | LDCLR(_) | LDCLRB(_) | LDCLRH(_) | LDEOR(_)
+        | LDEORB(_) | LDEORH(_) | LDSET(_) | LDSETB(_) | LDSETH(_) => Role::Exchange,
         MOVK | BFM | INS | BSL | BIT | BIF | TBX | CAS(_) | CASB(_) | CASH(_) | CASP(_) => Role::Update,
         MLA | MLS | FMLA | FMLS | FMLAL | FMLAL2 | FMLSL | FMLSL2 | FCMLA | SDOT | UDOT | SMLAL | SMLAL2 | SMLSL
         | SMLSL2 | UMLAL | UMLAL2 | UMLSL | UMLSL2 | SQDMLAL | SQDMLAL2 | SQDMLSL | SQDMLSL2 | SQRDMLAH | SQRDMLSH
@@ -156,9 +156,38 @@ fn is_store(opcode: Opcode) -> bool {
     use Opcode::*;
     matches!(
         opcode,
-        STR | STRB | STRH | STRW | STUR | STURB | STURH | STTR | STTRB | STTRH | STP | STNP | STLR | STLRB | STLRH
-            | STLLR | STLLRB | STLLRH | STLUR | STLURB | STLURH | ST1 | ST2 | ST3 | ST4 | STXR | STXRB | STXRH
-            | STXP | STLXR | STLXRB | STLXRH | STLXP
+        STR | STRB
+            | STRH
+            | STRW
+            | STUR
+            | STURB
+            | STURH
+            | STTR
+            | STTRB
+            | STTRH
+            | STP
+            | STNP
+            | STLR
+            | STLRB
+            | STLRH
+            | STLLR
+            | STLLRB
+            | STLLRH
+            | STLUR
+            | STLURB
+            | STLURH
+            | ST1
+            | ST2
+            | ST3
+            | ST4
+            | STXR
+            | STXRB
+            | STXRH
+            | STXP
+            | STLXR
+            | STLXRB
+            | STLXRH
+            | STLXP
     )
 }
 
@@ -169,7 +198,8 @@ fn stores_exclusively(opcode: Opcode) -> bool {
 
 fn updates_memory(opcode: Opcode) -> bool {
     use Opcode::*;
-    matches!(opcode, CAS(_) | CASB(_) | CASH(_) | CASP(_)) || matches!(opcode, SWP(_) | SWPB(_) | SWPH(_))
+    matches!(opcode, CAS(_) | CASB(_) | CASH(_) | CASP(_))
+        || matches!(opcode, SWP(_) | SWPB(_) | SWPH(_))
         || matches!(opcode, LDADD(_) | LDCLR(_) | LDEOR(_) | LDSET(_) | LDADDB(_) | LDADDH(_))
 }
 
@@ -285,10 +315,7 @@ impl Reader {
     fn flags(&mut self) {
         use Opcode::*;
         let opcode = self.raw.opcode;
-        if matches!(
-            opcode,
-            ADDS | SUBS | ANDS | BICS | ADCS | SBCS | CCMP | CCMN | FCMP | FCMPE | FCCMP | FCCMPE
-        ) {
+        if matches!(opcode, ADDS | SUBS | ANDS | BICS | ADCS | SBCS | CCMP | CCMN | FCMP | FCMPE | FCCMP | FCCMPE) {
             self.insn.defs.insert(Reg::FLAGS);
         }
         if matches!(
@@ -303,7 +330,9 @@ impl Reader {
         let mut position = self.raw.operands.iter().position(|o| {
             matches!(
                 o,
-                Operand::RegRegOffset(..) | Operand::RegPreIndex(..) | Operand::RegPostIndex(..)
+                Operand::RegRegOffset(..)
+                    | Operand::RegPreIndex(..)
+                    | Operand::RegPostIndex(..)
                     | Operand::RegPostIndexReg(..)
             )
         });
@@ -435,7 +464,9 @@ impl Reader {
             SUB | SUBS => self.sum(source, &second, -1),
             AND => immediate(&second).filter(|n| (*n as i64) >= 0).map(Expr::Bounded),
             UBFM => match (immediate(&second), immediate(&third)) {
-                (Some(low), Some(high)) if (low..64).contains(&high) => Some(Expr::Bounded(u64::MAX >> (63 - high + low))),
+                (Some(low), Some(high)) if (low..64).contains(&high) => {
+                    Some(Expr::Bounded(u64::MAX >> (63 - high + low)))
+                }
                 _ => None,
             },
             _ => None,
@@ -450,9 +481,7 @@ impl Reader {
         if let Some(constant) = immediate(second) {
             return Some(Expr::Sum(base, (constant as i64).wrapping_mul(sign)));
         }
-        let added = |index: u16, shift: u8| {
-            integer(index).map(|index| Expr::Added { base, index, shift, constant: 0 })
-        };
+        let added = |index: u16, shift: u8| integer(index).map(|index| Expr::Added { base, index, shift, constant: 0 });
         match *second {
             _ if sign < 0 => None,
             Operand::Register(_, index) => added(index, 0),

@@ -21,9 +21,8 @@ const R8: Reg = Reg::integer(8);
 const R9: Reg = Reg::integer(9);
 const R11: Reg = Reg::integer(11);
 
-static ARGUMENTS: [Reg; 12] = [
-    Reg::integer(12), Reg::integer(13), Reg::integer(14), Reg::integer(15), RDI, RSI, RDX, RCX, R8, R9, R11, RAX,
-];
+static ARGUMENTS: [Reg; 12] =
+    [Reg::integer(12), Reg::integer(13), Reg::integer(14), Reg::integer(15), RDI, RSI, RDX, RCX, R8, R9, R11, RAX];
 static NATIVE_ARGUMENTS: [Reg; 6] = [RDI, RSI, RDX, RCX, R8, R9];
 static RESULTS: [Reg; 2] = [RAX, RDX];
 static VECTOR_RESULTS: [Reg; 2] = [Reg::vector(0), Reg::vector(1)];
@@ -299,7 +298,16 @@ impl<'i> Reader<'i> {
     }
 
     fn stored_value(&mut self) {
-        let moves = matches!(self.raw.mnemonic(), Mnemonic::Mov | Mnemonic::Movss | Mnemonic::Movsd | Mnemonic::Movaps | Mnemonic::Movups | Mnemonic::Movq | Mnemonic::Movd);
+        let moves = matches!(
+            self.raw.mnemonic(),
+            Mnemonic::Mov
+                | Mnemonic::Movss
+                | Mnemonic::Movsd
+                | Mnemonic::Movaps
+                | Mnemonic::Movups
+                | Mnemonic::Movq
+                | Mnemonic::Movd
+        );
         if let (true, Some(value), [access]) = (moves, self.source(1), &mut self.insn.accesses[..]) {
             access.stored = Some(value);
         }
@@ -336,7 +344,9 @@ impl<'i> Reader<'i> {
             (And, Some(n), _) if (n as i64) >= 0 => Some(Expr::Bounded(n)),
             (Shr, Some(n @ 1..64), _) => Some(Expr::Bounded(mask(u64::MAX, size) >> n)),
             (Xor | Sub, None, Some(Expr::Sum(other, 0))) if other == to => Some(Expr::Constant(0)),
-            (_, None, Some(Expr::Sum(other, 0))) if raw.condition_code() != ConditionCode::None => Some(Expr::Either(to, other)),
+            (_, None, Some(Expr::Sum(other, 0))) if raw.condition_code() != ConditionCode::None => {
+                Some(Expr::Either(to, other))
+            }
             _ => None,
         };
         if let Some(value) = value {

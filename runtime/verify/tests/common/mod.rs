@@ -1,0 +1,133 @@
+//! Builds the program that the tests take apart, and finds things in it.
+
+use object::{Object, ObjectSection, ObjectSymbol};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use twin_verify::binary::Binary;
+use twin_verify::insn::Insn;
+use twin_verify::isa;
+use twin_verify::side::Side;
+
+const SOURCE: &str = r#"
+#include <stdio.h>
+_Thread_local int counter = 7;
+int table[4] = {1, 2, 3, 4};
+const char words[] = "the same on both";
+__attribute__((noinline)) long callee(long n) { printf("%ld\n", n); return n + counter; }
+__attribute__((noinline)) long other(long n) { printf("%ld!\n", n); return n; }
+__attribute__((noinline)) long pair(long *a, long *b) { long x = callee(1); return x + callee(*a) + *b; }
+__attribute__((noinline)) double work(long n, long m) {
+    double d = n * 0.5;
+    long s = callee(n);
+    s += other(m);
+    return d + s + n + m;
+}
+int main(void) {
+    long a = 3, b = 4;
+    printf("%s %f %ld\n", words, work(table[1], table[2]), pair(&a, &b));
+    return 0;
+}
+"#;
+
+/// The program, as twin-cc made it.
+pub fn program() -> &'static [u8] {
+    static PROGRAM: OnceLock<Vec<u8>> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let (source, program) = (directory.path().join("program.c"), directory.path().join("program"));
+        std::fs::write(&source, SOURCE).expect("source");
+        let status = Command::new(compiler()).arg("-O2").arg(&source).arg("-o").arg(&program).status();
+        assert!(status.expect("twin-cc runs; build it with `cargo build --release && ci/sysroot`").success());
+        std::fs::read(program).expect("program")
+    })
+}
+
+/// twin-cc, which has to stand beside its sysroot.
+fn compiler() -> PathBuf {
+    match std::env::var_os("TWIN_CC") {
+        Some(path) => path.into(),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/release/twin-cc"),
+    }
+}
+
+/// Offset in the file of an image.
+pub fn image_offset(bytes: &[u8], side: Side) -> usize {
+    match side {
+        Side::Home => 0,
+        Side::Visitor => section(bytes, Side::Home, ".twin.image.aarch64").1,
+    }
+}
+
+fn image(bytes: &[u8], side: Side) -> &[u8] {
+    match side {
+        Side::Home => bytes,
+        Side::Visitor => {
+            let (_, offset, size) = section(bytes, Side::Home, ".twin.image.aarch64");
+            &bytes[offset..offset + size]
+        }
+    }
+}
+
+/// Address, offset in the file, and size of a section.
+pub fn section(bytes: &[u8], side: Side, name: &str) -> (u64, usize, usize) {
+    let file = object::File::parse(image(bytes, side)).expect("image");
+    let section = file.section_by_name(name).expect("section");
+    let (offset, size) = section.file_range().expect("bytes");
+    let base = if side == Side::Home { 0 } else { image_offset(bytes, side) };
+    (section.address(), base + offset as usize, size as usize)
+}
+
+/// Offset in the file of a symbol-table entry, and the address and size in it.
+pub fn symbol(bytes: &[u8], side: Side, name: &str) -> (usize, u64, u64) {
+    const ENTRY: usize = 24;
+    let file = object::File::parse(image(bytes, side)).expect("image");
+    let symbol = file.symbols().find(|s| s.name() == Ok(name)).expect("symbol");
+    let (_, table, _) = section(bytes, side, ".symtab");
+    (table + symbol.index().0 * ENTRY, symbol.address(), symbol.size())
+}
+
+/// Offset in the file of what is at `address`.
+pub fn at(bytes: &[u8], side: Side, address: u64) -> usize {
+    let binary = Binary::parse(bytes).expect("program");
+    let segment = binary.images[side].segments.iter().find(|s| s.contains(address)).expect("segment");
+    image_offset(bytes, side) + (segment.offset + address - segment.address) as usize
+}
+
+/// An instruction of a function: where it is in the file, its bytes, and what it is.
+pub struct Found {
+    /// Offset in the file.
+    pub offset: usize,
+    /// The instruction.
+    pub insn: Insn,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// All instructions of a function in order.
+pub fn instructions(bytes: &[u8], side: Side, function: &str) -> Vec<Found> {
+    let (_, address, size) = symbol(bytes, side, function);
+    let mut offset = at(bytes, side, address);
+    let end = offset + size as usize;
+    let mut found = Vec::new();
+    let mut address = address;
+    while offset < end {
+        let insn = isa::of(side).decode(&bytes[offset..end], address).expect("instruction");
+        let length = insn.length as usize;
+        found.push(Found { offset, bytes: bytes[offset..offset + length].to_vec(), insn: insn.clone() });
+        offset += length;
+        address = insn.end();
+    }
+    found
+}
+
+/// The first instruction of a function that consists of these bytes.
+pub fn find(bytes: &[u8], side: Side, function: &str, wanted: &[u8]) -> Found {
+    let all = instructions(bytes, side, function);
+    all.into_iter().find(|f| f.bytes == wanted).expect("instruction with these bytes")
+}
+
+/// Overwrites part of the file.
+pub fn put(bytes: &mut [u8], offset: usize, new: &[u8]) {
+    bytes[offset..offset + new.len()].copy_from_slice(new);
+}
