@@ -472,6 +472,11 @@ impl Value {
         llvm!(LLVMInstructionEraseFromParent(self.0));
     }
 
+    /// Whether this is an undefined constant.
+    pub fn is_undefined(self) -> bool {
+        llvm!(LLVMIsUndef(self.0)) != 0
+    }
+
     /// Incoming values and blocks of a phi.
     pub fn incoming(self) -> Vec<(Value, Block)> {
         (0..llvm!(LLVMCountIncoming(self.0)))

@@ -62,6 +62,7 @@ fn lower_module(module: &Module, machine: &TargetMachine, mode: Mode) -> Result<
     slots::run(ir, &conventions, &framed);
     verify(module, "slot placement")?;
     passes(module, machine, "function(mem2reg)")?;
+    slots::settle(&framed);
     slots::mark(ir, &conventions, &framed)?;
     verify(module, "marking")?;
     Ok(conventions.symbols(ir))

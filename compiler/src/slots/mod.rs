@@ -34,6 +34,18 @@ pub fn run(module: Module, conventions: &Conventions, functions: &[Value]) {
     }
 }
 
+/// Gives undefined values that reach a join a value: otherwise each ISA would keep what its registers happen to hold,
+/// and nobody could tell that from a value that was lost in a call.
+pub fn settle(functions: &[Value]) {
+    for phi in functions.iter().flat_map(|f| f.instructions()).filter(|i| i.is_phi()) {
+        for (index, (value, _)) in phi.incoming().into_iter().enumerate() {
+            if value.is_undefined() {
+                phi.set_operand(index, phi.ty().null());
+            }
+        }
+    }
+}
+
 /// Marks every uniform call for the machine passes, which is the last thing that happens to the IR.
 ///
 /// # Errors
