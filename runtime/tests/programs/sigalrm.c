@@ -1,6 +1,6 @@
 // A timer's signals come in the middle of a loop, while the program hops; its sums are not disturbed.
-//#Expect: at least 20 ticks, sum is wrong, floats are right
-//#Hop: every=1000 every=10007
+//#Expect: at least 20 ticks, sum is right, floats are right
+//#Hop: every=1000 every=7001
 #include <signal.h>
 #include <stdio.h>
 #include <sys/time.h>
@@ -28,11 +28,11 @@ int main(void) {
     while (ticks < 20) {
         unsigned x = 1;
         double y = 0;
-        for (int i = 0; i < 1000; i++) {
+        for (int i = 0; i < 5000; i++) {
             x = step(x);
             y = half(y);
         }
-        right &= x == 2867331241u;
+        right &= x == 4125282121u;
         floats &= y == 2.0;
     }
     printf("at least 20 ticks, sum is %s, floats are %s\n", right ? "right" : "wrong", floats ? "right" : "wrong");

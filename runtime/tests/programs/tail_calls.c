@@ -1,6 +1,6 @@
 // Guaranteed and ordinary tail calls: a million of them need no stack.
 //#Levels: O0 O1 O2 Os
-//#Hop: every=3 every=10 every=1001
+//#Hop: every=3 every=10 every=97
 //#ExpectFile
 #include <stdio.h>
 
