@@ -31,6 +31,13 @@ pub struct Function {
     pub body: Body,
 }
 
+impl Function {
+    /// Whether `address` is in it.
+    pub fn contains(&self, address: u64) -> bool {
+        address.wrapping_sub(self.address) < self.size
+    }
+}
+
 /// The functions of one image by address.
 pub type Functions = BTreeMap<u64, Function>;
 

@@ -166,6 +166,8 @@ pub enum Expr {
         /// What is added to both.
         constant: i64,
     },
+    /// A register with some bits set.
+    Or(Reg, u64),
     /// One of two registers.
     Either(Reg, Reg),
     /// What the access with this number reads.

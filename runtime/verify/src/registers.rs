@@ -7,6 +7,7 @@ use crate::insn::{Expr, Flow, Insn, Reg, RegSet};
 use crate::isa::{self, Isa};
 use crate::report::{Kind, Violation};
 use crate::side::{Pair, Side};
+use crate::slots::{Meaning, meaning_of};
 use crate::value::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -25,13 +26,13 @@ pub fn check(program: &Program, odd_sites: &HashSet<u64>) -> Vec<Violation> {
     solve(program, &mut summaries);
     let mut violations = Vec::new();
     for functions in program.uniform_pairs() {
-        let found = Pair::new(|side| Liveness::new(program, side, &summaries).stale_reads(functions[side]));
+        let found = Pair::new(|side| Liveness::new(program, side, &summaries).stale_reads(functions, side));
         for side in Side::BOTH {
             for stale in &found[side] {
                 // An undefined value is whatever a register holds. If it were a real one, the other ISA would have it
                 // in a register too, or in a slot that does not live across the call here.
                 let real = odd_sites.contains(&stale.returns_to)
-                    || found[side.other()].iter().any(|other| other.returns_to == stale.returns_to);
+                    || found[side.other()].iter().any(|other| other.is_counterpart_of(stale));
                 if real || !stale.copied {
                     violations.push(stale.violation(&functions[side].name, isa::of(side)));
                 }
@@ -52,9 +53,18 @@ struct StaleRead {
     copied: bool,
     /// Whether nothing can have been in it before the call.
     undefined: bool,
+    /// What it held, in terms that both ISAs share.
+    meaning: Option<Meaning>,
+    /// Distance from the CFA of the slot that it is copied to.
+    slot: Option<i64>,
 }
 
 impl StaleRead {
+    /// Whether it may be the same value on the other ISA.
+    fn is_counterpart_of(&self, other: &StaleRead) -> bool {
+        self.returns_to == other.returns_to && self.meaning == other.meaning && self.slot == other.slot
+    }
+
     fn violation(&self, function: &str, isa: &dyn Isa) -> Violation {
         let message = format!(
             "{} {} is read {} before it is written, after the uniform call at {:#x}",
@@ -72,8 +82,27 @@ impl StaleRead {
 struct Summary {
     /// Registers that it reads before it writes them.
     reads: RegSet,
+    /// Registers that some caller may have written before it calls the function.
+    provided: RegSet,
+    /// Whether its callers are known: that it is called directly at all.
+    called: bool,
     /// Result registers that some uniform caller reads afterwards.
     results: RegSet,
+}
+
+impl Summary {
+    /// Adds what is found later.
+    fn add(&mut self, more: Summary) {
+        self.reads = self.reads.union(more.reads);
+        self.provided = self.provided.union(more.provided);
+        self.called |= more.called;
+        self.results = self.results.union(more.results);
+    }
+
+    /// Registers that may hold an argument.
+    fn arguments(&self) -> RegSet {
+        if self.called { self.reads.intersection(self.provided) } else { self.reads }
+    }
 }
 
 type Summaries = HashMap<u64, Summary>;
@@ -102,8 +131,7 @@ fn solve(program: &Program, summaries: &mut Pair<Summaries>) {
                 for (address, more) in found {
                     let known = summaries[side].entry(address).or_default();
                     let before = *known;
-                    known.reads = known.reads.union(more.reads);
-                    known.results = known.results.union(more.results);
+                    known.add(more);
                     if *known != before {
                         changed.insert(address);
                     }
@@ -141,7 +169,7 @@ impl<'p> Liveness<'p> {
     /// What the code of a function tells of itself and of what it calls.
     fn summarise(&self, function: &Function) -> Vec<(u64, Summary)> {
         let mut found = Vec::new();
-        let mut note = |to: u64, results: RegSet| found.push((to, Summary { reads: RegSet::EMPTY, results }));
+        let mut note = |to: u64, results: RegSet| found.push((to, Summary { results, ..Summary::default() }));
         let reads = self.walk(function, |insn, behind| {
             if let (Flow::Call(to), false) = (insn.flow, function.native) {
                 note(to, behind.intersection(self.result_registers()));
@@ -152,7 +180,14 @@ impl<'p> Liveness<'p> {
                 note(to, self.results_of(function.address));
             }
         }
-        found.push((function.address, Summary { reads, results: RegSet::EMPTY }));
+        let mut provide =
+            |to: u64, provided| found.push((to, Summary { provided, called: true, ..Summary::default() }));
+        self.written_before(function, |insn, provided| match insn.flow {
+            Flow::Call(to) => provide(to, provided),
+            Flow::Jump(to) | Flow::Branch(to, _) if !function.contains(to) => provide(to, provided),
+            _ => {}
+        });
+        found.push((function.address, Summary { reads, ..Summary::default() }));
         found
     }
 
@@ -177,7 +212,7 @@ impl<'p> Liveness<'p> {
         if Some(function) == self.program.poll_slow {
             return RegSet::EMPTY;
         }
-        let [own, others] = [self.own, self.others].map(|s| s.get(&function).map_or(RegSet::EMPTY, |s| s.reads));
+        let [own, others] = [self.own, self.others].map(|s| s.get(&function).map_or(RegSet::EMPTY, Summary::arguments));
         own.iter().filter(|mine| others.iter().any(|theirs| self.may_be_same_argument(*mine, theirs))).collect()
     }
 
@@ -236,7 +271,6 @@ impl<'p> Liveness<'p> {
     fn before(&self, function: &Function, saves: &Saves, id: InsnId, behind: RegSet) -> RegSet {
         let insn = function.body.graph.insn(id);
         let uses = insn.uses.without(saves.get(&id).copied().unwrap_or_default());
-        let inside = |to: u64| to.wrapping_sub(function.address) < function.size;
         match insn.flow {
             Flow::Call(to) => {
                 let kept = behind.without(self.clobbered(insn));
@@ -244,7 +278,7 @@ impl<'p> Liveness<'p> {
             }
             Flow::CallTo(_) => behind.without(self.clobbered(insn)).union(uses),
             Flow::Return => uses.union(self.results_of(function.address)),
-            Flow::Jump(to) | Flow::Branch(to, _) if !inside(to) => {
+            Flow::Jump(to) | Flow::Branch(to, _) if !function.contains(to) => {
                 behind.without(insn.defs).union(uses).union(self.arguments_of(to))
             }
             _ => behind.without(insn.defs).union(uses),
@@ -259,7 +293,8 @@ impl<'p> Liveness<'p> {
         }
     }
 
-    fn stale_reads(&self, function: &Function) -> Vec<StaleRead> {
+    fn stale_reads(&self, functions: Pair<&Function>, side: Side) -> Vec<StaleRead> {
+        let function = functions[side];
         let mut found: Vec<(u64, u64, Reg)> = Vec::new();
         self.walk(function, |insn, behind| {
             if !self.program.is_uniform_call(insn.flow) {
@@ -275,30 +310,37 @@ impl<'p> Liveness<'p> {
         found.sort_unstable();
         let mut meaningful: HashMap<u64, RegSet> = HashMap::new();
         self.written_before(function, |insn, written| _ = meaningful.insert(insn.address, written));
-        let arguments = self.arguments_of(function.address);
         let reads = found.into_iter().map(|(call, returns_to, register)| {
             let readers = self.readers(function, returns_to, register);
             let used = readers.iter().find(|id| !copies(function, **id, register));
             let reader = used.or(readers.first()).map(|id| function.body.graph.insn(*id).address);
-            let undefined = !meaningful.get(&call).copied().unwrap_or_default().union(arguments).contains(register);
-            StaleRead { register, call, returns_to, reader, copied: used.is_none(), undefined }
+            let accesses = readers.first().and_then(|id| function.body.facts.accesses.get(id)).into_iter().flatten();
+            let slot = accesses.filter(|a| a.stores == Some(register)).map(|a| a.offset).next();
+            let undefined = !meaningful.get(&call).copied().unwrap_or_default().contains(register);
+            let leave = function.body.facts.calls.iter().find(|c| function.body.graph.insn(c.insn).address == call);
+            let meaning = leave.and_then(|c| meaning_of(functions, side, c.state.register(register)));
+            StaleRead { register, call, returns_to, reader, copied: used.is_none(), undefined, meaning, slot }
         });
         reads.filter(|read| !(read.copied && read.undefined)).collect()
     }
 
-    /// Visits all calls with the registers that may have been written before.
+    /// Visits all instructions with the registers that may have been written before, or be arguments.
     fn written_before(&self, function: &Function, mut visit: impl FnMut(&Insn, RegSet)) {
         let graph = &function.body.graph;
         let mut before = vec![RegSet::EMPTY; graph.blocks.len()];
+        if let Some(entry) = before.first_mut() {
+            *entry = self.arguments_of(function.address);
+        }
         let mut work: BTreeSet<BlockId> = graph.blocks().map(|(id, _)| id).collect();
         while let Some(id) = work.pop_first() {
             let block = &graph.blocks[id.index()];
             let mut written = before[id.index()];
             for insn in block.insns.iter().map(|&id| graph.insn(id)) {
-                if insn.is_call() {
-                    visit(insn, written);
-                }
+                visit(insn, written);
                 written = written.union(insn.defs);
+                if insn.is_call() {
+                    written = written.union(self.result_registers());
+                }
             }
             for &next in &block.successors {
                 let joined = before[next.index()].union(written);

@@ -288,8 +288,13 @@ impl std::fmt::Display for Meaning {
 
 /// What a slot holds at a call, if it is one value that has a name on either ISA.
 pub fn meaning(functions: Pair<&Function>, side: Side, call: &Leave, slot: Slot) -> Option<Meaning> {
+    meaning_of(functions, side, call.state.cell(slot.offset, slot.size))
+}
+
+/// A value in terms that both ISAs share, if there are any.
+pub fn meaning_of(functions: Pair<&Function>, side: Side, value: Value) -> Option<Meaning> {
     let isa = isa::of(side);
-    match call.state.cell(slot.offset, slot.size) {
+    match value {
         Value::Constant(n) => Some(Meaning::Constant(n)),
         Value::Frame(n) => Some(Meaning::Frame(n)),
         Value::Entry(register) => match register.vector_number() {

@@ -456,6 +456,7 @@ impl Reader {
             FMOV => source.map(|r| Expr::Sum(r, 0)),
             ORR => match (source, immediate(&second)) {
                 (None, Some(constant)) => Some(Expr::Constant(constant)),
+                (Some(register), Some(constant)) => Some(Expr::Or(register, constant)),
                 (None, None) => plain(&second).map(|r| r.map_or(Expr::Constant(0), |r| Expr::Sum(r, 0))),
                 _ => None,
             },

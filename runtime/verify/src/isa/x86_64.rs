@@ -338,6 +338,7 @@ impl<'i> Reader<'i> {
             (Lea, ..) => self.effective_address(),
             (Add, Some(n), _) => Some(Expr::Sum(to, n as i64)),
             (Sub, Some(n), _) => Some(Expr::Sum(to, (n as i64).wrapping_neg())),
+            (Or, Some(n), _) => Some(Expr::Or(to, n)),
             (Inc, ..) => Some(Expr::Sum(to, 1)),
             (Dec, ..) => Some(Expr::Sum(to, -1)),
             (Add, None, Some(Expr::Sum(index, 0))) => Some(Expr::Added { base: to, index, shift: 0, constant: 0 }),
