@@ -15,10 +15,27 @@ const RETURN_ADDRESS: i64 = -8;
 /// Bytes of an address.
 const WORD: u32 = 8;
 
-/// The uniform calls of a function in the order of their addresses.
-pub fn sites<'f>(program: &Program, function: &'f Function) -> Vec<&'f Leave> {
-    let graph = &function.body.graph;
-    function.body.facts.calls.iter().filter(|call| program.is_uniform_call(graph.insn(call.insn).flow)).collect()
+/// The uniform calls of a function in the order of their addresses. A call that is there on both ISAs but cannot be
+/// reached on one (whose code generator saw that a condition is constant) is left out.
+pub fn sites<'f>(program: &Program, functions: Pair<&'f Function>) -> Pair<Vec<&'f Leave>> {
+    let all = Pair::new(|side| {
+        let calls = functions[side].body.facts.calls.iter();
+        let calls = calls.map(|call| (call, functions[side].body.graph.insn(call.insn)));
+        calls.filter(|(_, insn)| program.is_uniform_call(insn.flow)).collect::<Vec<_>>()
+    });
+    Pair::new(|side| {
+        let other = side.other();
+        let is_dead_there = |insn: &Insn| {
+            let there = || functions[other].call_before(isa::of(other), insn.end());
+            all[other].iter().all(|(_, i)| i.end() != insn.end()) && there().is_some_and(|i| target(&i) == target(insn))
+        };
+        all[side].iter().filter(|(_, insn)| !is_dead_there(insn)).map(|(call, _)| *call).collect()
+    })
+}
+
+/// What a direct call calls.
+fn target(call: &Insn) -> Option<u64> {
+    if let Flow::Call(to) = call.flow { Some(to) } else { None }
 }
 
 /// Checks a uniform function.
@@ -33,7 +50,7 @@ pub fn check(
         can_be_followed(functions[side], isa::of(side), &mut violations);
         returns_properly(functions[side], isa::of(side), &mut violations);
     }
-    let sites = Pair::new(|side| sites(program, functions[side]));
+    let sites = sites(program, functions);
     return_addresses(program, functions, &sites, &mut violations);
     if sites.home.is_empty() && sites.visitor.is_empty() {
         return violations;
@@ -124,8 +141,7 @@ fn return_addresses(
             let addresses = call.map(|c| format!("{:#x}", c.end()));
             violations.push(Violation::new(Kind::CallSite, name, home.address, message).with_values(addresses));
         }
-        let target = call.map(|c| if let Flow::Call(to) = c.flow { Some(to) } else { None });
-        if !target.agree() {
+        if !call.map(target).agree() {
             let callees = Pair::new(|side| callee(program, side, call[side]));
             let message = format!("uniform call {number} is of");
             violations.push(Violation::new(Kind::CallSite, name, home.end(), message).with_values(callees));

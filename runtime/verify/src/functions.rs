@@ -4,7 +4,8 @@
 use crate::binary::{Binary, Image, SymbolKind};
 use crate::flow::{Body, analyse};
 use crate::graph::{Code, Knowledge};
-use crate::insn::Flow;
+use crate::insn::{Flow, Insn};
+use crate::isa::Isa;
 use crate::report::{Kind, Violation};
 use crate::side::{Pair, Side};
 use crate::value::Value;
@@ -27,16 +28,30 @@ pub struct Function {
     pub size: u64,
     /// Whether it comes from a native object.
     pub native: bool,
-    /// Its code, analysed.
+    /// Its code.
+    pub code: Vec<u8>,
+    /// What its code does.
     pub body: Body,
 }
 
 impl Function {
+    /// The instruction in front of `end`, reachable or not, if it is a call.
+    pub fn call_before(&self, isa: &dyn Isa, end: u64) -> Option<Insn> {
+        (1..=MAX_CALL_LENGTH).rev().find_map(|length| {
+            let start = end.checked_sub(length).filter(|start| self.contains(*start))?;
+            let bytes = self.code.get((start - self.address) as usize..)?;
+            isa.decode(bytes, start).filter(|insn| insn.is_call() && insn.length == length)
+        })
+    }
+
     /// Whether `address` is in it.
     pub fn contains(&self, address: u64) -> bool {
         address.wrapping_sub(self.address) < self.size
     }
 }
+
+/// Bytes of the longest call.
+const MAX_CALL_LENGTH: u64 = 8;
 
 /// The functions of one image by address.
 pub type Functions = BTreeMap<u64, Function>;
@@ -108,6 +123,7 @@ fn functions(binary: &Binary, side: Side) -> Functions {
         for address in stale {
             let Some(function) = functions.get_mut(&address) else { continue };
             if let Some(bytes) = image.bytes_at(address, function.size) {
+                function.code = bytes.to_vec();
                 function.body = analyse(image, &Code { isa: image.isa, address, bytes }, &Endless(&endless));
             }
         }
@@ -128,6 +144,7 @@ fn named(binary: &Binary, image: &Image) -> Functions {
             address: symbol.address,
             size: symbol.size,
             native: binary.native_object(symbol.address).is_some(),
+            code: Vec::new(),
             body: Body::default(),
         });
     }

@@ -28,7 +28,7 @@ pub fn draw(bytes: &[u8], function: Option<&str>) -> Result<String> {
     let mut pictures = Vec::new();
     for pair in program.uniform_pairs() {
         let chosen = function.is_none_or(|name| pair.home.name == name);
-        let framed = !sites(&program, pair.home).is_empty();
+        let framed = !sites(&program, pair).home.is_empty();
         if chosen && (framed || function.is_some()) {
             pictures.push(picture(&program, pair, &variables));
         }
@@ -48,7 +48,7 @@ struct Row {
 
 fn picture(program: &Program, functions: Pair<&Function>, variables: &Pair<Variables>) -> String {
     let home = functions.home;
-    let calls = Pair::new(|side| sites(program, functions[side]));
+    let calls = sites(program, functions);
     let size = Pair::new(|side| {
         calls[side].first().map(|call| match call.state.register(isa::of(side).sp()) {
             Value::Frame(n) => n.wrapping_neg().to_string(),

@@ -63,7 +63,8 @@ impl SlotMap {
     pub fn of(program: &Program, functions: Pair<&Function>) -> SlotMap {
         let range = slot_range(functions);
         let slots = joined(pieces(functions).filter(|piece| range.contains(&piece.start)).collect());
-        let across = Pair::new(|side| across(program, functions[side], &range));
+        let sites = sites(program, functions);
+        let across = Pair::new(|side| across(functions[side], &sites[side], &range));
         SlotMap { range, slots, across }
     }
 
@@ -80,7 +81,7 @@ pub fn check(
     counts: &mut Counts,
     odd: &mut HashSet<u64>,
 ) -> Vec<Violation> {
-    let calls = Pair::new(|side| sites(program, functions[side]));
+    let calls = sites(program, functions);
     if calls.home.is_empty() || calls.home.len() != calls.visitor.len() {
         return Vec::new();
     }
@@ -167,8 +168,7 @@ pub fn joined(mut pieces: Vec<Range<i64>>) -> Vec<Slot> {
     slots
 }
 
-fn across(program: &Program, function: &Function, range: &Range<i64>) -> Vec<Across> {
-    let calls = sites(program, function);
+fn across(function: &Function, calls: &[&Leave], range: &Range<i64>) -> Vec<Across> {
     let mut across = vec![Across::default(); calls.len()];
     let number = |id: InsnId| calls.iter().position(|call| call.insn == id);
     backward(function, range, |id, behind| {
