@@ -4,7 +4,7 @@
 //! One module a phase: [`binary`] reads the file, [`layout`] compares what needs no disassembly. [`isa`] decodes
 //! instructions into the neutral form of [`insn`], [`graph`] follows control, [`flow`] finds what registers and frame
 //! cells hold ([`value`]), [`functions`] knows who calls whom. On these rest the checks of call sites and frames
-//! ([`frames`], [`cfi`]), registers ([`registers`]) and slots ([`slots`]). Everything ends up in a [`report`], or, with
+//! ([`frames`], [`cfi`]), registers ([`liveness`], [`registers`]) and slots ([`slots`]). Everything ends up in a [`report`], or, with
 //! the names of [`variables`], in a [`picture`].
 
 pub mod binary;
@@ -17,6 +17,7 @@ pub mod graph;
 pub mod insn;
 pub mod isa;
 pub mod layout;
+pub mod liveness;
 pub mod picture;
 pub mod registers;
 pub mod report;
