@@ -78,8 +78,14 @@ pub struct Args {
     pub allow_multiple_definition: bool,
     /// The build-id note.
     pub build_id: BuildId,
+    /// All options but those that name inputs and the output.
+    pub options: Vec<String>,
     /// Where to write a makefile rule with all inputs.
     pub dependency_file: Option<PathBuf>,
+    /// The compiler for link-time optimisation; without one, objects are taken as they are.
+    pub lto_compiler: Option<PathBuf>,
+    /// Level of link-time optimisation: a digit or letter as behind `-O`.
+    pub lto_level: String,
 }
 
 impl Default for Args {
@@ -100,7 +106,10 @@ impl Default for Args {
             gc_sections: false,
             allow_multiple_definition: false,
             build_id: BuildId::Hash,
+            options: Vec::new(),
             dependency_file: None,
+            lto_compiler: None,
+            lto_level: "2".to_owned(),
         }
     }
 }
@@ -140,6 +149,8 @@ Links fat objects of twin-cc into one static executable for x86-64 and aarch64.
   --dependency-file=FILE     Makefile rule with all inputs
   -z muldefs, --allow-multiple-definition
                              The first of several definitions wins
+  --lto-compiler=TWIN-CC     Optimise the objects made with -flto together
+  --lto-OLEVEL               Level of that: 0 to 3, s or z (2)
   --sysroot=DIR              Replaces a leading = of a -L directory
   @FILE                      Options from FILE
   -v, --version, --help
@@ -161,13 +172,13 @@ const IGNORED: &str = "\
 /// The same with a value.
 const IGNORED_VALUES: &str = "\
     O a color-diagnostics dynamic-linker dynamic-list error-limit export-dynamic-symbol h hash-style icf \
-    lto-O m orphan-handling plugin plugin-opt rpath rpath-link soname sort-common sort-section \
+    m orphan-handling plugin rpath rpath-link soname sort-common sort-section \
     thinlto-cache-dir thinlto-jobs threads unresolved-symbols version-script y";
 
 /// Options that take a value and have meaning here, by their long and short names.
 const VALUES: &str = "\
     o output e entry L library-path l library u undefined require-defined defsym wrap Map sysroot z \
-    dependency-file T script default-script dT image-base Ttext Tdata Tbss section-start";
+    dependency-file lto-compiler lto-O plugin-opt T script default-script dT image-base Ttext Tdata Tbss section-start";
 
 /// Options whose value may be missing; it is never the next argument.
 const OPTIONAL_VALUES: &str = "\
@@ -208,7 +219,14 @@ impl Parser {
         if let Some(path) = argument.strip_prefix('@') {
             self.response_file(path)?;
         } else if let Some(option) = argument.strip_prefix('-').filter(|o| !o.is_empty()) {
-            return self.option(argument, option);
+            let before: Vec<String> = self.pending.front().cloned().into_iter().collect();
+            let (waiting, names_file) = (self.pending.len(), names_file(option));
+            let command = self.option(argument, option)?;
+            if !names_file {
+                self.args.options.push(argument.to_owned());
+                self.args.options.extend(before.into_iter().filter(|_| self.pending.len() < waiting));
+            }
+            return Ok(command);
         } else {
             self.input(InputName::File(argument.into()));
         }
@@ -229,9 +247,10 @@ impl Parser {
             "version" | "V" => return Ok(Some(Command::Version)),
             _ => {}
         }
-        let (name, value) = match long.split_once('=') {
-            Some((name, value)) => (name, Some(value.to_owned())),
-            None => (long, None),
+        let (name, value) = match (long.split_once('='), long.strip_prefix("lto-O")) {
+            (Some((name, value)), _) => (name, Some(value.to_owned())),
+            (None, Some(level)) => ("lto-O", Some(level.to_owned())),
+            (None, None) => (long, None),
         };
         if listed(OPTIONAL_VALUES, name) {
             self.value(name, value.unwrap_or_default())?;
@@ -297,6 +316,10 @@ impl Parser {
             "Map" => args.map = Some(value.into()),
             "sysroot" => args.sysroot = value,
             "dependency-file" => args.dependency_file = Some(value.into()),
+            "lto-compiler" => args.lto_compiler = Some(value.into()),
+            "lto-O" => args.lto_level = value,
+            // As LLVM's plugin for GNU ld has it.
+            "plugin-opt" => args.lto_level = value.strip_prefix('O').map_or(args.lto_level.clone(), str::to_owned),
             "build-id" => args.build_id = build_id(&value)?,
             "z" if value == "muldefs" => args.allow_multiple_definition = true,
             "z" => {}
@@ -320,6 +343,15 @@ impl Parser {
         }
         Ok(())
     }
+}
+
+/// Whether an option names an input or the output, or says how to take inputs.
+fn names_file(option: &str) -> bool {
+    const OUTPUTS: &str =
+        "Map dependency-file output library library-path whole-archive no-whole-archive push-state pop-state";
+    let long = option.strip_prefix('-').unwrap_or(option);
+    let name = long.split('=').next().unwrap_or_default();
+    listed(OUTPUTS, name) || (!option.starts_with('-') && option.starts_with(['l', 'L', 'o']))
 }
 
 /// Whether `name` is one of the words of `list`.
@@ -352,7 +384,7 @@ fn build_id(value: &str) -> Result<BuildId> {
 }
 
 /// Splits the text of a response file: white space separates, quotes and backslashes protect.
-fn split_words(text: &str) -> Vec<String> {
+pub fn split_words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut quote = None;

@@ -1,10 +1,11 @@
-//! Checks that calls and definitions agree on the calling convention, as far as the compiler recorded it.
+//! Checks that calls and definitions agree on the calling convention, and on whether there are variable arguments, as
+//! far as the compiler recorded it.
 
 use crate::errors::Errors;
 use crate::ids::{ObjectId, Side};
 use crate::program::{Definition, Program};
 use anyhow::Result;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Convention {
@@ -34,6 +35,10 @@ pub fn check(program: &Program) -> Result<()> {
             defined.extend(names.iter().map(|name| ((id, name.as_str()), convention)));
         }
     }
+    let mut variadic: HashSet<(ObjectId, &str)> = HashSet::new();
+    for (id, object) in program.objects.iter() {
+        variadic.extend(object.record.variadic_symbols.iter().map(|name| (id, name.as_str())));
+    }
     let mut errors = Errors::default();
     for object in program.objects.values() {
         for (names, convention) in
@@ -53,6 +58,20 @@ pub fn check(program: &Program) -> Result<()> {
                         program.objects[definer].name,
                         actual.name(),
                     )),
+                    Some(Convention::Uniform) if !object.record.unprototyped_refs.contains(name) => {
+                        let is_variadic = variadic.contains(&(definer, name.as_str()));
+                        let wanted = object.record.variadic_refs.contains(name);
+                        if is_variadic != wanted {
+                            let kind = |variadic| if variadic { "variable" } else { "fixed" };
+                            errors.push(format!(
+                                "{name} is declared with {} arguments in {} but {} defines it with {} ones",
+                                kind(wanted),
+                                object.name,
+                                program.objects[definer].name,
+                                kind(is_variadic),
+                            ));
+                        }
+                    }
                     _ => {}
                 }
             }

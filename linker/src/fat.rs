@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 /// Name of the section that holds the aarch64 object.
 pub const AARCH64_SECTION: &str = ".twin.aarch64";
+/// Name of the section that holds the LLVM bitcode for link-time optimisation, if there is any.
+pub const BITCODE_SECTION: &str = ".twin.lto";
 /// Name of the section that holds the layout [`Record`] as JSON.
 pub const LAYOUT_SECTION: &str = ".twin.layout";
 
@@ -43,11 +45,20 @@ pub struct Record {
     /// Undefined functions called (or address taken) with the uniform convention.
     #[serde(default)]
     pub uniform_refs: Vec<String>,
+    /// Functions defined here with variable arguments.
+    #[serde(default)]
+    pub variadic_symbols: Vec<String>,
+    /// Undefined functions whose prototype here has variable arguments.
+    #[serde(default)]
+    pub variadic_refs: Vec<String>,
+    /// Undefined functions without a prototype here: calls of them fit all definitions.
+    #[serde(default)]
+    pub unprototyped_refs: Vec<String>,
 }
 
 impl Record {
     /// The version this build reads and writes.
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u32 = 2;
 }
 
 /// The Twin part of a fat object.
@@ -57,16 +68,19 @@ pub struct Fat<'a> {
     pub aarch64: &'a [u8],
     /// How it relates to the x86-64 object around it.
     pub record: Record,
+    /// The canonical bitcode that both were made from, not yet fully optimised.
+    pub bitcode: Option<&'a [u8]>,
 }
 
-/// Appends the aarch64 object and the record to the x86-64 object, as two sections that other linkers drop.
+/// Appends the aarch64 object, the record and the bitcode to the x86-64 object, as sections that other linkers drop.
 ///
 /// # Errors
 /// If `x86_64` is not an ELF object.
-pub fn pack(x86_64: &[u8], aarch64: &[u8], record: &Record) -> Result<Vec<u8>> {
+pub fn pack(x86_64: &[u8], aarch64: &[u8], record: &Record, bitcode: Option<&[u8]>) -> Result<Vec<u8>> {
     let mut builder = Builder::read64(x86_64).context("the x86-64 half is not an ELF object")?;
     let json = serde_json::to_vec(record).context("layout record")?;
-    for (name, data, align) in [(AARCH64_SECTION, aarch64, 16), (LAYOUT_SECTION, &json, 1)] {
+    let added = [(AARCH64_SECTION, aarch64, 16), (LAYOUT_SECTION, &json, 1)];
+    for (name, data, align) in added.into_iter().chain(bitcode.map(|bitcode| (BITCODE_SECTION, bitcode, 16))) {
         let section = builder.sections.add();
         section.name = name.into();
         section.sh_type = elf::SHT_PROGBITS;
@@ -102,5 +116,6 @@ pub fn unpack(bytes: &[u8]) -> Result<Option<Fat<'_>>> {
         bail!("made by another version of Twin (format {}, this is {})", record.version, Record::VERSION);
     }
     let section = file.section_by_name(AARCH64_SECTION).context("has a layout record but no aarch64 object")?;
-    Ok(Some(Fat { aarch64: section.data()?, record }))
+    let bitcode = file.section_by_name(BITCODE_SECTION).map(|section| section.data()).transpose()?;
+    Ok(Some(Fat { aarch64: section.data()?, record, bitcode }))
 }

@@ -39,7 +39,6 @@ pub struct Note {
     /// Hexadecimal build-id, the same in both images.
     pub build_id: Option<String>,
     /// Code that is compiled apart for each ISA, in the order of its addresses; all other code is uniform.
-    #[serde(default)]
     pub native_text: Vec<NativeText>,
 }
 

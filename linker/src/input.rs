@@ -81,6 +81,11 @@ fn read_thin_members(path: &Path, bytes: &[u8]) -> Result<Vec<Vec<u8>>> {
 }
 
 impl File {
+    /// A file that is in memory already; no thin archive.
+    pub fn new(path: impl Into<PathBuf>, bytes: Vec<u8>) -> File {
+        File { path: path.into(), bytes, whole_archive: false, thin_members: Vec::new() }
+    }
+
     /// Whether this is an archive.
     pub fn is_archive(&self) -> bool {
         self.bytes.starts_with(ARCHIVE_MAGIC) || self.bytes.starts_with(THIN_MAGIC)

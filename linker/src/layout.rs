@@ -226,6 +226,10 @@ fn output_name<'a>(section: &Section<'a>, segment: Option<Segment>) -> &'a str {
     let name = section.name;
     let keeps = matches!(name, ".init" | ".fini" | ".got" | ".eh_frame" | ".eh_frame_hdr");
     let Some(segment) = segment else { return name };
+    // The initial values of all thread-local variables stay together.
+    if section.is_tls() {
+        return if section.is_zero() { ".tbss" } else { ".tdata" };
+    }
     if !name.starts_with('.') && name != "COMMON" || keeps || section.kind == elf::SHT_NOTE {
         return name;
     }
@@ -236,8 +240,6 @@ fn output_name<'a>(section: &Section<'a>, segment: Option<Segment>) -> &'a str {
         Segment::Read => ".rodata",
         Segment::PrivateWrite if section.is_zero() => ".bss.private",
         Segment::PrivateWrite => ".data.private",
-        Segment::Write if section.is_tls() && section.is_zero() => ".tbss",
-        Segment::Write if section.is_tls() => ".tdata",
         Segment::Write if is_table(".preinit_array") => ".preinit_array",
         Segment::Write if is_table(".init_array") || is_table(".ctors") => ".init_array",
         Segment::Write if is_table(".fini_array") || is_table(".dtors") => ".fini_array",

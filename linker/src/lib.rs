@@ -1,8 +1,9 @@
 //! The two-image linker and the file formats shared by all of Twin.
 //!
 //! One module a phase, in this order: [`args`], [`input`], [`resolve`] (with [`half`] and [`objects`], which read
-//! objects into the [`program`]), [`conventions`], [`synthetic`], [`gc`], [`eh_frame`], [`got`], [`layout`] (with
-//! [`tls`] and [`merge`]), [`relocate`], [`verify`], [`output`], [`map`]. [`link`] runs them; [`isa`] holds what depends on an ISA.
+//! objects into the [`program`]), [`lto`], [`conventions`], [`synthetic`], [`gc`], [`eh_frame`], [`got`], [`layout`] (with
+//! [`tls`] and [`merge`]), [`relocate`], [`verify`], [`output`], [`map`]; [`reproduce`] saves a job. [`link`] runs them; [`isa`] holds what depends on an ISA.
+//! [`sigpipe`] is for the command-line tools, as are [`fat`] and [`image`]: the two file formats.
 pub mod args;
 pub mod conventions;
 pub mod eh_frame;
@@ -17,13 +18,16 @@ pub mod input;
 pub mod isa;
 pub mod layout;
 pub mod link;
+pub mod lto;
 pub mod map;
 pub mod merge;
 pub mod objects;
 pub mod output;
 pub mod program;
 pub mod relocate;
+pub mod reproduce;
 pub mod resolve;
+pub mod sigpipe;
 pub mod symtab;
 pub mod synthetic;
 pub mod tls;

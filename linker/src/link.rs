@@ -3,19 +3,41 @@
 use crate::args::Args;
 use crate::ids::{Pair, Side};
 use crate::input::File;
-use crate::layout::Layout;
 use crate::program::{Program, Target};
 use crate::relocate::Image;
-use crate::{conventions, eh_frame, gc, got, input, layout, map, output, resolve, synthetic, verify};
+use crate::{conventions, eh_frame, gc, got, input, layout, lto, map, output, reproduce, resolve, synthetic, verify};
 use anyhow::{Context, Result, bail};
 
-/// Links a twin binary.
+/// What comes out of a link job.
+pub struct Linked {
+    /// The twin binary.
+    pub executable: Vec<u8>,
+    /// The map, if it is wanted.
+    pub map: Option<String>,
+}
+
+/// Reads the inputs, links them and writes the twin binary.
 ///
 /// # Errors
 /// [`crate::errors::Errors`] for several errors of one phase, or the first error otherwise. Nothing is written then.
 pub fn run(args: &Args) -> Result<()> {
     let files = input::read_all(args)?;
-    let mut program = resolve::run(args, &files)?;
+    reproduce::save(args, &files)?;
+    let linked = link(args, &files)?;
+    output::write_executable(&args.output, &linked.executable)?;
+    write_reports(args, &files, linked.map.as_deref())
+}
+
+/// Links files in memory.
+///
+/// # Errors
+/// [`crate::errors::Errors`] for several errors of one phase, or the first error otherwise.
+pub fn link(args: &Args, files: &[File]) -> Result<Linked> {
+    let mut program = resolve::run(args, files, None)?;
+    let merged = lto::run(args, files, &program)?;
+    if merged.is_some() {
+        program = resolve::run(args, files, merged.as_ref())?;
+    }
     conventions::check(&program)?;
     synthetic::allocate_commons(&mut program);
     synthetic::define(&mut program);
@@ -37,8 +59,9 @@ pub fn run(args: &Args) -> Result<()> {
     })?;
     verify::run(&program, &layout, &contents)?;
     let writer = output::Writer { args, program: &program, layout: &layout, entry, build_id };
-    output::write_executable(&args.output, &writer.file(contents)?)?;
-    write_reports(args, &files, &program, &layout)
+    let executable = writer.file(contents)?;
+    let wants_map = args.print_map || args.map.is_some();
+    Ok(Linked { executable, map: wants_map.then(|| map::render(&program, &layout)) })
 }
 
 /// Address of the entry point, which both ISAs share.
@@ -56,14 +79,13 @@ fn entry(args: &Args, program: &Program) -> Result<u64> {
     Ok(addresses.home)
 }
 
-fn write_reports(args: &Args, files: &[File], program: &Program, layout: &Layout) -> Result<()> {
-    if args.print_map || args.map.is_some() {
-        let text = map::render(program, layout);
-        if args.print_map {
-            print!("{text}");
-        }
+fn write_reports(args: &Args, files: &[File], map: Option<&str>) -> Result<()> {
+    if let Some(map) = map {
         if let Some(path) = &args.map {
-            std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+            std::fs::write(path, map).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        if args.print_map {
+            print!("{map}");
         }
     }
     if let Some(path) = &args.dependency_file {

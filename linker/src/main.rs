@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 use twin_linker::args::{self, Command};
 use twin_linker::errors::Errors;
-use twin_linker::link;
+use twin_linker::{link, sigpipe};
 
 fn main() -> ExitCode {
+    sigpipe::end_with_reader();
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -184,6 +184,10 @@ pub struct Object<'a> {
     pub record: Record,
     /// Both ELF objects.
     pub sides: Pair<ObjectSide<'a>>,
+    /// The whole file.
+    pub bytes: &'a [u8],
+    /// The bitcode for link-time optimisation.
+    pub bitcode: Option<&'a [u8]>,
 }
 
 /// Reads a fat object and appends its sections to `sections`. A COMDAT group that is already in `groups` is dropped.
@@ -197,35 +201,38 @@ pub fn read<'a>(
     sections: &mut Table<SectionId, Section<'a>>,
     groups: &mut HashMap<&'a str, ObjectId>,
 ) -> Result<Object<'a>> {
-    read_halves(bytes, id, sections, groups)
-        .map_err(|error| anyhow!("{name}: {error:#}"))
-        .map(|(record, sides)| Object { name: name.to_owned(), record, sides })
+    let mut halves = || -> Result<Object<'a>> {
+        let fat =
+            fat::unpack(bytes)?.context("not a Twin object (made by another compiler?); build it with twin-cc")?;
+        let sides = read_halves(Pair { home: bytes, visitor: fat.aarch64 }, &fat.record, id, sections, groups)?;
+        Ok(Object { name: name.to_owned(), record: fat.record, sides, bytes, bitcode: fat.bitcode })
+    };
+    halves().map_err(|error| anyhow!("{name}: {error:#}"))
 }
 
 fn read_halves<'a>(
-    bytes: &'a [u8],
+    bytes: Pair<&'a [u8]>,
+    record: &Record,
     id: ObjectId,
     sections: &mut Table<SectionId, Section<'a>>,
     groups: &mut HashMap<&'a str, ObjectId>,
-) -> Result<(Record, Pair<ObjectSide<'a>>)> {
-    let fat = fat::unpack(bytes)?.context("not a Twin object (made by another compiler?); build it with twin-cc")?;
-    let bytes = Pair { home: bytes, visitor: fat.aarch64 };
+) -> Result<Pair<ObjectSide<'a>>> {
     let mut halves =
         Pair::try_new(|side| half::read(bytes[side], side).with_context(|| format!("{} half", isa::of(side).name())))?;
-    let mut pairing = Pairing { record: &fat.record, id, sections, groups, indices: Pair::default() };
+    let mut pairing = Pairing { record, id, sections, groups, indices: Pair::default() };
     for side in Side::BOTH {
         pairing.indices[side] = vec![None; halves[side].sections.len()];
     }
     pairing.run(&mut halves)?;
     let indices = pairing.indices;
-    check_symbols(fat.record.kind, &halves, &indices, sections)?;
+    check_symbols(record.kind, &halves, &indices, sections)?;
     let Pair { home, visitor } = halves;
     let make = |half: Half<'a>, sections| ObjectSide {
         meanings: vec![Meaning::Local; half.symbols.len()],
         symbols: half.symbols,
         sections,
     };
-    Ok((fat.record, Pair { home: make(home, indices.home), visitor: make(visitor, indices.visitor) }))
+    Ok(Pair { home: make(home, indices.home), visitor: make(visitor, indices.visitor) })
 }
 
 struct Pairing<'r, 'a> {
@@ -350,8 +357,11 @@ fn classify(section: &HalfSection, uniform: &HashSet<&str>) -> Option<Class> {
         return None;
     }
     let table = matches!(section.kind, elf::SHT_INIT_ARRAY | elf::SHT_FINI_ARRAY | elf::SHT_PREINIT_ARRAY);
-    let shared = table || section.flags.contains(elf::SHF_TLS) || uniform.contains(name);
-    let segment = if section.flags.contains(elf::SHF_EXECINSTR) {
+    let shared = table || uniform.contains(name);
+    let segment = if section.flags.contains(elf::SHF_TLS) {
+        // The initial values of all threads' variables stay together, whatever other flags say.
+        Segment::Write
+    } else if section.flags.contains(elf::SHF_EXECINSTR) {
         Segment::Text
     } else {
         match (section.flags.contains(elf::SHF_WRITE), shared) {

@@ -10,6 +10,7 @@ use crate::half::{self, Place, Symbol};
 use crate::ids::{MemberId, ObjectId, Pair, Side, SymbolId, Table};
 use crate::input::File;
 use crate::isa;
+use crate::lto::Merged;
 use crate::objects::{self, Meaning};
 use crate::program::{Definition, Program, Strength};
 use crate::synthetic;
@@ -19,12 +20,21 @@ use std::collections::{HashMap, VecDeque};
 
 /// Prefix of the symbols that stand for a thread-local variable's distance from the thread pointer.
 const TP_OFFSET_PREFIX: &str = "__twin_tpoff.";
+/// Name of the object that link-time optimisation made, for messages.
+const MERGED: &str = "<link-time optimisation>";
 
-/// Reads the objects among `files`, extracts the members that they need, and resolves all symbols.
+/// The symbol that an object's undefined symbol `name` is about.
+pub fn variable(name: &str) -> &str {
+    name.strip_prefix(TP_OFFSET_PREFIX).unwrap_or(name)
+}
+
+/// Reads the objects among `files`, extracts the members that they need, and resolves all symbols. The `merged` object
+/// stands where the first of those stands that it replaces, or behind all others.
 ///
 /// # Errors
 /// If a file is not a fat object or archive, or a symbol has several definitions.
-pub fn run<'a>(args: &Args, files: &'a [File]) -> Result<Program<'a>> {
+pub fn run<'a>(args: &Args, files: &'a [File], merged: Option<&'a Merged>) -> Result<Program<'a>> {
+    let is_replaced = |bytes: &[u8]| merged.is_some_and(|merged| merged.replaces(bytes));
     let mut resolver = Resolver::new(args);
     let mut explicit = Vec::new();
     for file in files {
@@ -32,7 +42,7 @@ pub fn run<'a>(args: &Args, files: &'a [File]) -> Result<Program<'a>> {
             for member in file.members()? {
                 if file.whole_archive {
                     explicit.push((member.name, member.bytes));
-                } else {
+                } else if !is_replaced(member.bytes) {
                     resolver.add_lazy(member.name, member.bytes)?;
                 }
             }
@@ -41,6 +51,11 @@ pub fn run<'a>(args: &Args, files: &'a [File]) -> Result<Program<'a>> {
         } else {
             explicit.push((file.path.display().to_string(), &file.bytes));
         }
+    }
+    if let Some(merged) = merged {
+        let at = explicit.iter().position(|(_, bytes)| merged.replaces(bytes)).unwrap_or(explicit.len());
+        explicit.insert(at, (MERGED.to_owned(), &merged.bytes));
+        explicit.retain(|(_, bytes)| !merged.replaces(bytes));
     }
     for (name, bytes) in explicit {
         resolver.add_object(&name, bytes)?;

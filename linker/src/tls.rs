@@ -22,14 +22,14 @@ pub struct Tls {
 impl Tls {
     /// The image that the thread-local `outputs` make.
     pub fn of(outputs: &Table<OutputId, Output>, align: u64) -> Tls {
-        let mut parts = outputs.values().filter(|o| o.is_tls()).peekable();
-        let address = parts.peek().map_or(0, |first| first.address);
+        let parts = || outputs.values().filter(|o| o.is_tls());
+        let address = parts().map(|o| o.address).min().unwrap_or_default();
         let mut tls = Tls { address, file_size: 0, memory_size: 0, align };
-        for part in parts {
+        for part in parts() {
             let end = part.address + part.size - address;
             tls.memory_size = tls.memory_size.max(end);
             if !part.is_zero() {
-                tls.file_size = end;
+                tls.file_size = tls.file_size.max(end);
             }
         }
         tls

@@ -3,8 +3,11 @@
 mod common;
 use common::uniform::{pair, start};
 use common::{Bench, START};
-use object::SectionKind;
+use object::{SectionFlags, SectionKind, elf};
+use twin_linker::args::Args;
 use twin_linker::fat::{self, Kind};
+use twin_linker::input::File;
+use twin_linker::link;
 
 #[test]
 fn all_undefined_symbols_are_reported() {
@@ -55,7 +58,7 @@ fn other_files_are_refused_by_name() {
     assert!(bench.fail(&["plain.o"]).contains("plain.o: not a Twin object (made by another compiler?)"));
     assert!(bench.fail(&["missing.o"]).contains("cannot open missing.o: No such file"));
     assert!(bench.fail(&["plain.o", "-lmissing"]).contains("unable to find library -lmissing"));
-    let swapped = fat::pack(&objects[0], &objects[0], &common::record(Kind::Native, &[])).expect("pack");
+    let swapped = fat::pack(&objects[0], &objects[0], &common::record(Kind::Native, &[]), None).expect("pack");
     bench.write("swapped.o", &swapped);
     let message = bench.fail(&["swapped.o"]);
     assert!(message.contains("swapped.o: aarch64 half: is for another machine"), "{message}");
@@ -70,12 +73,12 @@ fn conventions_must_agree() {
         half.pointer(section, 0, foo, 0);
     });
     record.uniform_refs = vec!["foo".to_owned()];
-    bench.write("a.o", &fat::pack(&objects[0], &objects[1], &record).expect("pack"));
+    bench.write("a.o", &fat::pack(&objects[0], &objects[1], &record, None).expect("pack"));
     let (objects, mut record) = pair(|half| {
         half.define(".text.foo", SectionKind::Text, "foo", &[0; 16]);
     });
     record.native_symbols = vec!["foo".to_owned()];
-    bench.write("b.o", &fat::pack(&objects[0], &objects[1], &record).expect("pack"));
+    bench.write("b.o", &fat::pack(&objects[0], &objects[1], &record, None).expect("pack"));
     let message = bench.fail(&["a.o", "b.o"]);
     assert_eq!(message, "twin-ld: error: foo is called as a uniform function in a.o but b.o defines it as native\n");
 }
@@ -121,7 +124,7 @@ fn symbols_of_uniform_sections_must_be_at_equal_offsets() {
         half.define(".data.x", SectionKind::Data, "y", &[0; 8]);
         half.define(".data.z", SectionKind::Data, "x", &[0; 8]);
     });
-    bench.write("a.o", &fat::pack(&home[0], &visitor[1], &record).expect("pack"));
+    bench.write("a.o", &fat::pack(&home[0], &visitor[1], &record, None).expect("pack"));
     let message = bench.fail(&["a.o"]);
     assert!(message.contains("a.o: symbol x is at .data.x+0x0 on x86-64 and at .data.z+0x0 on aarch64"), "{message}");
 }
@@ -160,6 +163,49 @@ fn changed_bytes_never_panic() {
         damaged[at] ^= [0x01, 0x80, 0xff][at % 3];
         // Many changes are harmless; what matters is that the linker survives the others.
         let _ = link_in_process(&bench, &damaged);
+    }
+}
+
+#[test]
+fn truncated_archives_are_errors() {
+    let bench = Bench::new();
+    bench.native("run.o", "int run(void) { return 0; }");
+    bench.native("start.o", START);
+    bench.archive("whole.a", &["start.o", "run.o"], "crsD");
+    let bytes = std::fs::read(bench.path("whole.a")).expect("archive");
+    let link = |bytes: &[u8]| {
+        let mut file = File::new("damaged.a", bytes.to_vec());
+        file.whole_archive = true;
+        link::link(&Args::default(), &[file]).map(drop).map_err(|error| format!("{error:#}"))
+    };
+    assert_eq!(link(&bytes), Ok(()));
+    // The last byte may be padding, which nobody misses.
+    for length in 0..bytes.len() - 1 {
+        // Cut between two members it is a whole archive without what comes later.
+        let error = link(&bytes[..length]).expect_err("truncated");
+        assert!(error.contains("damaged.a") || error.contains("undefined"), "{length}: {error}");
+    }
+}
+
+/// Found by fuzzing (ci/fuzz-readers): sections with other flags or names were not with the other initial values.
+#[test]
+fn thread_local_sections_stay_together() {
+    let bench = Bench::new();
+    for extra in [elf::SectionFlags(0), elf::SHF_EXECINSTR] {
+        bench.uniform("a.o", |half| {
+            start(half);
+            half.define(".tdata.x", SectionKind::Tls, "x", &[1; 8]);
+            let (section, _) = half.define("named", SectionKind::Tls, "y", &[2; 8]);
+            half.define(".data.between", SectionKind::Data, "between", &[3; 64]);
+            let sh_flags = elf::SHF_ALLOC | elf::SHF_TLS | extra;
+            let flags = SectionFlags::Elf { sh_type: elf::SHT_PROGBITS, sh_flags };
+            half.object.section_mut(section).flags = flags;
+        });
+        let bytes = bench.link(&["a.o"]);
+        let image = twin_linker::image::Image::parse(&bytes).expect("twin binary");
+        // Two words, and padding if one counts as code.
+        let size = image.note.tls.file_size;
+        assert!((16..=24).contains(&size), "{size} bytes of initial values");
     }
 }
 

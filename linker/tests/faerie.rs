@@ -37,7 +37,7 @@ fn objects_of_faerie_link_and_run() {
         &words.map(u32::to_le_bytes).concat(),
         &[(0, object::elf::R_AARCH64_ADR_PREL_PG_HI21.0), (4, object::elf::R_AARCH64_LDST32_ABS_LO12_NC.0)],
     );
-    let bytes = fat::pack(&home, &visitor, &record(Kind::Native, &[])).expect("fat object");
+    let bytes = fat::pack(&home, &visitor, &record(Kind::Native, &[]), None).expect("fat object");
     bench.write("faerie.o", &bytes);
     bench.link(&["faerie.o"]);
     assert_eq!(bench.run_both().1, Some(42));

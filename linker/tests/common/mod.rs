@@ -23,6 +23,9 @@ pub fn record(kind: Kind, uniform: &[&str]) -> Record {
         uniform_symbols: Vec::new(),
         native_refs: Vec::new(),
         uniform_refs: Vec::new(),
+        variadic_symbols: Vec::new(),
+        variadic_refs: Vec::new(),
+        unprototyped_refs: Vec::new(),
     }
 }
 
@@ -56,7 +59,7 @@ impl Bench {
             assert!(command.status().expect("clang-22 runs").success());
             std::fs::read(object).expect("object")
         });
-        let fat = fat::pack(&halves[0], &halves[1], &record(Kind::Native, uniform)).expect("pack");
+        let fat = fat::pack(&halves[0], &halves[1], &record(Kind::Native, uniform), None).expect("pack");
         self.write(name, &fat)
     }
 
