@@ -3,12 +3,15 @@
 #include "shim.h"
 
 #include "llvm/ADT/BitVector.h"
+#include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/CodeGen/MachineFunction.h"
 #include "llvm/CodeGen/MachineInstr.h"
+#include "llvm/CodeGen/MachineMemOperand.h"
 #include "llvm/CodeGen/MachineRegisterInfo.h"
 #include "llvm/CodeGen/TargetInstrInfo.h"
 #include "llvm/CodeGen/TargetSubtargetInfo.h"
+#include "llvm/IR/Constants.h"
 
 using namespace llvm;
 
@@ -25,13 +28,25 @@ struct Rematerialise : twin::MachinePass {
   // Deep enough for address computations; a longer chain is not cheap any more.
   static constexpr unsigned MaxDepth = 4;
 
+  // Whether `MI` reads what no one ever writes: x86-64 loads the thread pointer from the word that it points to.
+  static bool isInvariantLoad(const MachineInstr &MI) {
+    constexpr unsigned SegmentFS = 257;
+    if (MI.isDereferenceableInvariantLoad())
+      return true;
+    if (!MI.hasOneMemOperand())
+      return false;
+    const MachineMemOperand &Access = **MI.memoperands_begin();
+    return Access.getAddrSpace() == SegmentFS && Access.getOffset() == 0 &&
+           isa_and_nonnull<ConstantPointerNull>(Access.getValue());
+  }
+
   // Whether `MI` can be cloned anywhere in the function: pure, and made of nothing but constants, the frame
   // and values of the same kind. It may write flags besides: those of the clone nobody reads.
   bool isPure(const MachineInstr &MI, unsigned Depth = 0) const {
     if (Depth > MaxDepth || MI.isPHI() || MI.isCall() || MI.hasUnmodeledSideEffects() || MI.mayStore() ||
         MI.isInlineAsm() || MI.isTerminator() || MI.isNotDuplicable() || MI.getNumExplicitDefs() != 1)
       return false;
-    if (MI.mayLoad() && !MI.isDereferenceableInvariantLoad())
+    if (MI.mayLoad() && !isInvariantLoad(MI))
       return false;
     for (const MachineOperand &Op : MI.operands()) {
       if (!Op.isReg() || !Op.getReg())
@@ -131,6 +146,8 @@ struct Rematerialise : twin::MachinePass {
         if (twin::isUniformCall(MI))
           HasCall.set(MBB.getNumber());
 
+    countCalls(MF);
+
     SmallVector<MachineInstr *, 64> Candidates;
     for (MachineBasicBlock &MBB : MF)
       for (MachineInstr &MI : MBB)
@@ -145,6 +162,30 @@ struct Rematerialise : twin::MachinePass {
     return Changed;
   }
 
+  // Uniform calls in front of each instruction in its block, and in each block. This pass adds none.
+  DenseMap<const MachineInstr *, unsigned> CallsBefore;
+  DenseMap<const MachineBasicBlock *, unsigned> CallsIn;
+
+  void countCalls(MachineFunction &MF) {
+    CallsBefore.clear();
+    for (MachineBasicBlock &MBB : MF) {
+      unsigned Calls = 0;
+      for (MachineInstr &MI : MBB) {
+        CallsBefore[&MI] = Calls;
+        Calls += twin::isUniformCall(MI);
+      }
+      CallsIn[&MBB] = Calls;
+    }
+  }
+
+  // Clones are not counted: they stand in front of something that is.
+  unsigned callsBefore(MachineBasicBlock &MBB, MachineBasicBlock::iterator Where) const {
+    for (; Where != MBB.end(); ++Where)
+      if (auto Found = CallsBefore.find(&*Where); Found != CallsBefore.end())
+        return Found->second;
+    return CallsIn.lookup(&MBB);
+  }
+
   bool rematerialise(MachineFunction &MF, MachineInstr &Def, const BitVector &HasCall) {
     Register Reg = Def.getOperand(0).getReg();
     MachineBasicBlock &Home = *Def.getParent();
@@ -153,9 +194,8 @@ struct Rematerialise : twin::MachinePass {
     BitVector Behind(MF.getNumBlockIDs());
     BitVector Seen(MF.getNumBlockIDs());
     SmallVector<MachineBasicBlock *, 16> Work;
-    bool CallInHome = false;
-    for (auto I = std::next(Def.getIterator()); I != Home.end(); ++I)
-      CallInHome |= twin::isUniformCall(*I);
+    unsigned Before = callsBefore(Home, Def.getIterator());
+    bool CallInHome = callsBefore(Home, Home.end()) > Before;
 
     SmallVector<MachineOperand *, 8> Uses;
     bool Foreign = CallInHome;
@@ -187,21 +227,9 @@ struct Rematerialise : twin::MachinePass {
     }
 
     auto Crosses = [&](MachineBasicBlock &MBB, MachineBasicBlock::iterator Use) {
-      if (&MBB == &Home) {
-        for (auto I = std::next(Def.getIterator()); I != Use; ++I) {
-          if (I == Home.end())
-            break; // a PHI of this block uses it: handled at the end of the predecessor
-          if (twin::isUniformCall(*I))
-            return true;
-        }
-        return false;
-      }
-      if (Behind[MBB.getNumber()])
-        return true;
-      for (auto I = MBB.begin(); I != Use; ++I)
-        if (twin::isUniformCall(*I))
-          return true;
-      return false;
+      if (&MBB == &Home)
+        return callsBefore(MBB, Use) > Before;
+      return Behind[MBB.getNumber()] || callsBefore(MBB, Use) > 0;
     };
 
     bool Changed = false;
@@ -224,6 +252,7 @@ struct Rematerialise : twin::MachinePass {
       MRI->clearKillFlags(Reg);
     if (MRI->use_nodbg_empty(Reg)) {
       MRI->markUsesInDebugValueAsUndef(Reg);
+      CallsBefore.erase(&Def);
       Def.eraseFromParent();
     }
     return Changed;

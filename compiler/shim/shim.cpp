@@ -72,6 +72,7 @@ static void configure(TargetMachine &, legacy::PassManagerBase &, TargetPassConf
   Config->insertPass(&ShrinkWrapID, createPlacePass());
   Config->insertPass(&PrologEpilogCodeInserterID, createFrameReportPass());
   Config->insertPass(&FEntryInserterID, createOrderPass());
+  Config->insertPass(&FEntryInserterID, createPadPass());
 }
 
 } // namespace twin

@@ -58,5 +58,6 @@ llvm::MachineFunctionPass *createRematerialisePass();
 llvm::MachineFunctionPass *createPlacePass();
 llvm::MachineFunctionPass *createFrameReportPass();
 llvm::MachineFunctionPass *createOrderPass();
+llvm::MachineFunctionPass *createPadPass();
 
 } // namespace twin

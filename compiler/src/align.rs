@@ -1,8 +1,7 @@
 //! Gives every uniform call the same return address on both ISAs, by padding between call sites.
 //!
-//! Works on assembly text, where the assembler redoes branches and tables. Padding goes behind the last instruction
-//! before the call that control never falls through, if there is one since the call before, else right in front
-//! of the call. Each round assembles, takes the lengths of the code between the marks, and solves for the padding;
+//! Works on assembly text, where the assembler redoes branches and tables. Padding goes where the machine passes found
+//! it to cost least (`shim/pad.cpp`), or else right in front of the call. Each round assembles, takes the lengths of the code between the marks, and solves for the padding;
 //! another round is needed only if branches have changed their length.
 
 use crate::codegen::assemble;
@@ -201,7 +200,8 @@ impl<'a> Text<'a> {
         let mut function: Option<&str> = None;
         let mut inside = false;
         let mut last_instruction = 0;
-        let mut barrier = None;
+        // Where padding for the next site goes, and whether control runs through it.
+        let mut chosen = None;
         for (number, line) in lines.iter().enumerate() {
             if let Some(rest) = line.strip_prefix("\t.type\t")
                 && let Some((name, "@function")) = rest.rsplit_once(',')
@@ -211,17 +211,17 @@ impl<'a> Text<'a> {
                 if Some(label) == function {
                     put(number, "", Mark::Begin);
                     inside = true;
-                    barrier = None;
+                    chosen = None;
+                } else if label.starts_with(".Ltwinskipped") {
+                    chosen = Some((number, false));
+                } else if label.starts_with(".Ltwinexecuted") {
+                    chosen = Some((number, true));
                 } else if inside && (label.starts_with(".Ltwin") || label.starts_with(".Lfunc_end")) {
                     let end = label.starts_with(".Lfunc_end");
-                    let (place, executed) = match barrier {
-                        _ if end => (number, false),
-                        Some(behind) => (behind, false),
-                        None => (last_instruction, true),
-                    };
+                    let (place, executed) =
+                        if end { (number, false) } else { chosen.take().unwrap_or((last_instruction, true)) };
                     put(place, "", Mark::Padding { bytes: 0, executed });
                     put(number, label, Mark::Site { end });
-                    barrier = None;
                     inside = !end;
                 }
             } else if let Some(instruction) = line.strip_prefix('\t') {
@@ -229,13 +229,8 @@ impl<'a> Text<'a> {
                     if inside {
                         put(number, "", Mark::align(operands));
                     }
-                    // Padding in front of an alignment directive may be swallowed by it.
-                    barrier = None;
                 } else if !instruction.starts_with('.') {
                     last_instruction = number;
-                    if isa.is_barrier(instruction.split_whitespace().next().unwrap_or_default()) {
-                        barrier = Some(number + 1);
-                    }
                 }
             }
         }

@@ -18,6 +18,23 @@ const DROPPED: [&str; 9] = [
     "stack-probe-size",
 ];
 
+/// Intrinsics that ask for what each ISA has in its own way, and what C programs call them.
+const REFUSED: [(&str, &str); 6] = [
+    ("llvm.eh.sjlj.", "__builtin_setjmp"),
+    ("llvm.eh.return", "__builtin_eh_return"),
+    ("llvm.eh.unwind.init", "__builtin_unwind_init"),
+    ("llvm.read_register", "a variable in a register of one ISA"),
+    ("llvm.read_volatile_register", "a variable in a register of one ISA"),
+    ("llvm.write_register", "a variable in a register of one ISA"),
+];
+
+/// Number of C's calling convention. Others (`vectorcall`, `preserve_most` and so on) differ in which registers they
+/// use, and not all of them exist on both ISAs.
+const C: u32 = 0;
+
+/// Number of the calling convention that `ms_abi` stands for.
+const WIN64: u32 = 79;
+
 /// Checks and canonicalises `module`.
 pub fn run(module: Module) -> Result<(), Unsupported> {
     let asm = module.inline_asm();
@@ -32,6 +49,14 @@ pub fn run(module: Module) -> Result<(), Unsupported> {
         for name in DROPPED {
             function.remove_string_attribute(name);
         }
+        // Its `va_list` has another size.
+        if function.convention() == WIN64 {
+            let what = format!("function `{}`: attribute ms_abi is not supported", function.name());
+            return Err(Unsupported::module(what));
+        }
+        if !function.name().starts_with("llvm.") {
+            function.set_convention(C);
+        }
         for name in ["optnone", "ssp", "sspstrong", "sspreq"] {
             function.remove_attribute(FUNCTION_INDEX, name);
         }
@@ -43,7 +68,6 @@ pub fn run(module: Module) -> Result<(), Unsupported> {
             }
             continue;
         }
-        function.add_attribute(FUNCTION_INDEX, module.string_attribute("frame-pointer", "all"));
         function.keep_address();
         if function.linkage() == LLVMLinkage::LLVMPrivateLinkage {
             function.set_linkage(LLVMLinkage::LLVMInternalLinkage);
@@ -78,13 +102,25 @@ fn canonical_global(module: Module, global: Value, index: usize) {
 }
 
 fn check(module: Module, instruction: Value) -> Result<(), Unsupported> {
+    if instruction.is_call()
+        && let Some(name) = instruction.called_intrinsic()
+        && let Some((_, what)) = REFUSED.iter().find(|(prefix, _)| name.starts_with(prefix))
+    {
+        return Err(Unsupported::at(instruction, format!("{what} is not supported")));
+    }
+    if instruction.is_call() {
+        if instruction.call_convention() == WIN64 {
+            return Err(Unsupported::at(instruction, "attribute ms_abi is not supported"));
+        }
+        instruction.set_call_convention(C);
+    }
     match instruction.opcode() {
         LLVMOpcode::LLVMCall if instruction.callee().is_inline_asm() => inline_asm(module, instruction),
         LLVMOpcode::LLVMCall if instruction.called_intrinsic().as_deref() == Some("llvm.x86.sse2.pause") => {
             instruction.erase();
             Ok(())
         }
-        LLVMOpcode::LLVMCallBr => Err(Unsupported::at(instruction, "`asm goto` is not supported")),
+        LLVMOpcode::LLVMCallBr => Err(Unsupported::at(instruction, "asm goto is not supported")),
         LLVMOpcode::LLVMInvoke | LLVMOpcode::LLVMLandingPad => {
             Err(Unsupported::at(instruction, "exceptions are not supported"))
         }

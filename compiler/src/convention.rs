@@ -41,6 +41,27 @@ pub struct Conventions {
     native: HashSet<Value>,
     /// Functions during which no hop can happen: calls of them need no uniform frame.
     quiet: HashSet<Value>,
+    variadic_symbols: BTreeSet<String>,
+    variadic_refs: BTreeSet<String>,
+    unprototyped_refs: BTreeSet<String>,
+}
+
+/// Names for the layout record (`twin_linker::fat::Record`).
+pub struct Symbols {
+    /// Defined functions.
+    pub native_symbols: Vec<String>,
+    /// Defined functions.
+    pub uniform_symbols: Vec<String>,
+    /// Called functions.
+    pub native_refs: Vec<String>,
+    /// Called functions.
+    pub uniform_refs: Vec<String>,
+    /// Defined functions with `...`.
+    pub variadic_symbols: Vec<String>,
+    /// Called functions with `...`.
+    pub variadic_refs: Vec<String>,
+    /// Called functions without a prototype.
+    pub unprototyped_refs: Vec<String>,
 }
 
 impl Conventions {
@@ -55,7 +76,13 @@ impl Conventions {
                 native.insert(function);
             }
         }
-        let mut conventions = Conventions { native, quiet: HashSet::new() };
+        let mut conventions = Conventions {
+            native,
+            quiet: HashSet::new(),
+            variadic_symbols: BTreeSet::new(),
+            variadic_refs: BTreeSet::new(),
+            unprototyped_refs: BTreeSet::new(),
+        };
         conventions.find_quiet(module);
         for &function in &conventions.quiet {
             // Nobody outside the module relies on a local function's convention.
@@ -91,6 +118,24 @@ impl Conventions {
         }
         // Mutual recursion among quiet functions could go on for ever without a poll.
         self.quiet = acyclic(candidates);
+    }
+
+    /// Notes which functions are variadic, before that is lowered.
+    pub fn note_prototypes(&mut self, module: Module) {
+        for function in module.functions().into_iter().filter(|f| !f.is_local() && f.value_type().is_variadic()) {
+            let names = match (function.is_declaration(), function.params().is_empty()) {
+                (false, _) => &mut self.variadic_symbols,
+                (true, false) => &mut self.variadic_refs,
+                (true, true) => &mut self.unprototyped_refs,
+            };
+            names.insert(function.name());
+        }
+        for alias in module.aliases() {
+            let variadic = |function: &Value| function.value_type().is_variadic();
+            if alias.aliasee().and_then(Value::as_function).as_ref().is_some_and(variadic) {
+                self.variadic_symbols.insert(alias.name());
+            }
+        }
     }
 
     /// Notes a native function that a pass has declared.
@@ -179,8 +224,8 @@ impl Conventions {
         }
     }
 
-    /// Names for the layout record: defined native, defined uniform, called native, called uniform.
-    pub fn symbols(&self, module: Module) -> [Vec<String>; 4] {
+    /// Names for the layout record.
+    pub fn symbols(self, module: Module) -> Symbols {
         let mut sets: [BTreeSet<String>; 4] = Default::default();
         for function in module.functions() {
             let name = function.name();
@@ -199,7 +244,17 @@ impl Conventions {
                 sets[if self.is_native(function) { 0 } else { 1 }].insert(alias.name());
             }
         }
-        sets.map(|set| set.into_iter().collect())
+        let list = |set: BTreeSet<String>| set.into_iter().collect();
+        let [native_symbols, uniform_symbols, native_refs, uniform_refs] = sets.map(list);
+        Symbols {
+            native_symbols,
+            uniform_symbols,
+            native_refs,
+            uniform_refs,
+            variadic_symbols: list(self.variadic_symbols),
+            variadic_refs: list(self.variadic_refs),
+            unprototyped_refs: list(self.unprototyped_refs),
+        }
     }
 }
 

@@ -290,6 +290,11 @@ impl Type {
     pub fn null(self) -> Value {
         Value(llvm!(LLVMConstNull(self.0)))
     }
+
+    /// A value of this type that nobody reads.
+    pub fn poison(self) -> Value {
+        Value(llvm!(LLVMGetPoison(self.0)))
+    }
 }
 
 impl Block {
@@ -356,6 +361,11 @@ impl Value {
             LLVMDisposeMessage(raw);
             printed
         })
+    }
+
+    /// Whether it is a constant.
+    pub fn is_constant(self) -> bool {
+        llvm!(LLVMIsConstant(self.0)) != 0
     }
 
     /// Whether it is an instruction.
@@ -738,10 +748,10 @@ impl Value {
         llvm!(LLVMSetUnnamedAddress(self.0, LLVMUnnamedAddr::LLVMNoUnnamedAddr));
     }
 
-    /// Creates an empty function of type `ty` that takes over name, linkage, attributes of the first `kept`
-    /// parameters and the body of `self`, and replaces it everywhere. Parameters are left to the caller, who
+    /// Creates an empty function of type `ty` that takes over name, linkage, function attributes and those at the
+    /// indices `kept`, and the body of `self`, and replaces it everywhere. Parameters are left to the caller, who
     /// gets the old ones back.
-    pub fn retype(self, module: Module, ty: Type, kept: usize) -> (Value, Vec<Value>) {
+    pub fn retype(self, module: Module, ty: Type, kept: impl Iterator<Item = c_uint>) -> (Value, Vec<Value>) {
         let name = self.name();
         let new = Value(llvm!(LLVMAddFunction(module.raw, c"".as_ptr(), ty.0)));
         llvm!({
@@ -764,7 +774,7 @@ impl Value {
             LLVMSetSubprogram(new.0, LLVMGetSubprogram(self.0));
             LLVMSetSubprogram(self.0, std::ptr::null_mut());
         });
-        for index in std::iter::once(FUNCTION_INDEX).chain(0..=kept as c_uint) {
+        for index in std::iter::once(FUNCTION_INDEX).chain(kept) {
             for attribute in self.attributes(index) {
                 new.add_attribute(index, attribute);
             }
@@ -779,6 +789,42 @@ impl Value {
         new.set_name(&name);
         self.replace_with(new);
         (new, self.params())
+    }
+
+    /// Makes a declaration that takes over the name, the attributes and all uses of the definition `self`, which
+    /// becomes local.
+    pub fn demote(self, module: Module) {
+        let name = self.name();
+        self.set_name("");
+        let ty = self.value_type();
+        let new = if ty.kind() == LLVMTypeKind::LLVMFunctionTypeKind {
+            module.function(&name, ty)
+        } else {
+            module.global(&name, ty)
+        };
+        llvm!({
+            if !LLVMIsAFunction(self.0).is_null() {
+                new.set_convention(self.convention());
+                for index in std::iter::once(FUNCTION_INDEX).chain(0..=LLVMCountParams(self.0)) {
+                    for attribute in self.attributes(index) {
+                        new.add_attribute(index, attribute);
+                    }
+                }
+            } else if !LLVMIsAGlobalVariable(self.0).is_null() {
+                LLVMSetThreadLocalMode(new.0, LLVMGetThreadLocalMode(self.0));
+                new.set_alignment(self.alignment());
+            }
+        });
+        self.replace_with(new);
+        self.set_visibility(LLVMVisibility::LLVMDefaultVisibility);
+        self.set_linkage(LLVMLinkage::LLVMInternalLinkage);
+    }
+
+    /// Section of a function or global that has one of its own.
+    pub fn section(self) -> Option<String> {
+        let raw = llvm!(LLVMGetSection(self.0));
+        // SAFETY: LLVM's string ends with NUL.
+        (!raw.is_null()).then(|| unsafe { std::ffi::CStr::from_ptr(raw) }.to_string_lossy().into_owned())
     }
 
     /// Deletes a function.
@@ -890,9 +936,19 @@ impl Builder {
         Value(llvm!(LLVMBuildMul(self.raw, a.0, b.0, c"".as_ptr())))
     }
 
+    /// A binary operation.
+    pub fn binary(&self, opcode: LLVMOpcode, a: Value, b: Value) -> Value {
+        Value(llvm!(LLVMBuildBinOp(self.raw, opcode, a.0, b.0, c"".as_ptr())))
+    }
+
+    /// `zext`, `sext` or `trunc` to `ty`.
+    pub fn int_cast(&self, value: Value, ty: Type, signed: bool) -> Value {
+        Value(llvm!(LLVMBuildIntCast2(self.raw, value.0, ty.0, signed.into(), c"".as_ptr())))
+    }
+
     /// `zext` or `trunc` to i64.
     pub fn to_i64(&self, value: Value) -> Value {
-        Value(llvm!(LLVMBuildIntCast2(self.raw, value.0, self.module.int(64).0, 0, c"".as_ptr())))
+        self.int_cast(value, self.module.int(64), false)
     }
 
     /// `icmp ne value, 0`.

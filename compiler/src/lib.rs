@@ -10,6 +10,7 @@ pub mod ir;
 pub mod isa;
 pub mod loops;
 pub mod lower;
+pub mod lto;
 pub mod pipeline;
 pub mod polls;
 pub mod record;

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    twin_linker::sigpipe::end_with_reader();
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
     match twin_compiler::driver::run(&arguments) {
         Ok(code) => ExitCode::from(code),

@@ -1,45 +1,95 @@
 //! All phases in order: bitcode in, fat object out.
 
-use crate::convention::{Conventions, Mode};
-use crate::ir::{self, Value};
-use crate::{align, canonical, codegen, isa, lower, polls, record, slots};
+use crate::convention::{Conventions, Mode, Symbols};
+use crate::ir::{self, FUNCTION_INDEX, Value};
+use crate::{align, canonical, codegen, isa, lower, lto, polls, record, slots};
 use anyhow::{Context as _, Result, anyhow};
 use inkwell::context::Context;
 use inkwell::memory_buffer::MemoryBuffer;
 use inkwell::module::Module;
 use inkwell::passes::PassBuilderOptions;
 use inkwell::targets::TargetMachine;
+use twin_linker::lto::Job;
+
+/// How far the front end has optimised the bitcode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input<'a> {
+    /// As far as asked for.
+    Optimised,
+    /// Only as much as is good before link-time optimisation; the rest, at this level (as behind `-O`), is done here,
+    /// and the object carries the bitcode.
+    ForLinkTime(&'a str),
+}
 
 /// Compiles the bitcode of one module.
 ///
 /// # Errors
 /// [`crate::error::Unsupported`] for what Twin refuses in the program; anything else is an internal error.
-pub fn compile(bitcode: &[u8], mode: Mode) -> Result<Vec<u8>> {
+pub fn compile(bitcode: &[u8], mode: Mode, input: Input) -> Result<Vec<u8>> {
     codegen::initialise();
     let context = Context::create();
-    let buffer = MemoryBuffer::create_from_memory_range_copy(bitcode, "input");
-    let module = Module::parse_bitcode_from_buffer(&buffer, &context)
-        .map_err(|e| anyhow!("cannot read the front end's bitcode: {e}"))?;
+    let module = parse(&context, bitcode, "the front end's bitcode")?;
     let machine = codegen::target_machine(isa::HOME)?;
-    let symbols = lower_module(&module, &machine, mode)?;
-    let functions = ir::Module::new(&module).functions().into_iter().map(|f| f.name());
+    match input {
+        Input::Optimised => compile_module(&module, &machine, mode, None),
+        Input::ForLinkTime(level) => {
+            optimise(&module, &machine, &format!("default<O{level}>"))?;
+            compile_module(&module, &machine, mode, Some(bitcode))
+        }
+    }
+}
+
+/// Merges the modules of `job` and compiles them as one.
+///
+/// # Errors
+/// As [`compile`]; and if the modules do not fit together.
+pub fn compile_merged(job: &Job) -> Result<Vec<u8>> {
+    codegen::initialise();
+    let context = Context::create();
+    let machine = codegen::target_machine(isa::HOME)?;
+    let merged = context.create_module("link-time optimisation");
+    for part in &job.modules {
+        let bitcode = std::fs::read(&part.path).with_context(|| format!("cannot read {}", part.path.display()))?;
+        let module = parse(&context, &bitcode, &part.name)?;
+        lto::prepare(ir::Module::new(&module), job);
+        merged.link_in_module(module).map_err(|e| anyhow!("{}: {e}", part.name))?;
+    }
+    let kept = lto::kept(ir::Module::new(&merged), job);
+    optimise(&merged, &machine, &format!("internalize<{}>,lto<O{}>", kept.join(";"), lto::level(&job.level)))?;
+    compile_module(&merged, &machine, Mode::Uniform, None)
+}
+
+fn parse<'c>(context: &'c Context, bitcode: &[u8], name: &str) -> Result<Module<'c>> {
+    let buffer = MemoryBuffer::create_from_memory_range_copy(bitcode, name);
+    Module::parse_bitcode_from_buffer(&buffer, context).map_err(|e| anyhow!("cannot read {name}: {e}"))
+}
+
+fn compile_module(module: &Module, machine: &TargetMachine, mode: Mode, bitcode: Option<&[u8]>) -> Result<Vec<u8>> {
+    let symbols = lower_module(module, machine, mode)?;
+    let functions = ir::Module::new(module).functions().into_iter().map(|f| f.name());
     let codegen::Generated { texts, verdict } =
         codegen::generate(module.write_bitcode_to_memory().as_slice(), functions)?;
     if let Some(dir) = std::env::var_os("TWIN_SAVE_TEMPS") {
-        save(&module, &texts, dir.as_ref())?;
+        save(module, &texts, dir.as_ref())?;
     }
     verdict?;
     let objects = align::run(&texts)?;
-    record::pack(&objects, symbols)
+    record::pack(&objects, symbols, bitcode)
 }
 
 /// The IR passes. Returns the symbols for the layout record.
-fn lower_module(module: &Module, machine: &TargetMachine, mode: Mode) -> Result<[Vec<String>; 4]> {
+fn lower_module(module: &Module, machine: &TargetMachine, mode: Mode) -> Result<Symbols> {
     let ir = ir::Module::new(module);
     canonical::run(ir)?;
+    lower::returns::run(ir);
+    if lower::wide::prepare(ir) {
+        passes(module, machine, lower::wide::EXPANSION)?;
+        lower::wide::shifts(ir);
+    }
     let mut conventions = Conventions::classify(ir, mode);
     conventions.wrap_natives(ir, mode);
     conventions.apply(ir);
+    conventions.note_prototypes(ir);
     lower::aggregates::run(ir, &conventions);
     if lower::signatures::run(ir, &mut conventions)? {
         passes(module, machine, "function(sroa,instcombine<no-verify-fixpoint>,simplifycfg)")?;
@@ -47,7 +97,9 @@ fn lower_module(module: &Module, machine: &TargetMachine, mode: Mode) -> Result<
     lower::tls::run(ir);
     lower::labels::run(ir);
     lower::vectors::run(ir);
-    // Once, instead of once an ISA: they decide anew what lives across calls.
+    // Once, instead of once an ISA: they decide anew what lives across calls. The first two leave no repeated load and
+    // no constant condition at -O0, by which only one of the ISAs would see that a call cannot be reached.
+    passes(module, machine, "function(early-cse<memssa>,sccp)")?;
     passes(module, machine, "require<profile-summary>,function(codegenprepare)")?;
     if mode == Mode::Uniform {
         polls::run(ir, &conventions);
@@ -57,15 +109,26 @@ fn lower_module(module: &Module, machine: &TargetMachine, mode: Mode) -> Result<
         .into_iter()
         .filter(|f| f.instructions().into_iter().any(|i| i.is_call() && conventions.is_uniform_call(i)))
         .collect();
+    // Who is never on the stack at a hop needs no link in the chain of frames.
+    for function in &framed {
+        function.add_attribute(FUNCTION_INDEX, ir.string_attribute("frame-pointer", "all"));
+    }
     verify(module, "lowering")?;
     lower::allocas::run(ir, &mut conventions, &framed);
-    slots::run(ir, &conventions, &framed);
+    slots::run(ir, &conventions, &framed)?;
     verify(module, "slot placement")?;
     passes(module, machine, "function(mem2reg)")?;
     slots::settle(&framed);
     slots::mark(ir, &conventions, &framed)?;
     verify(module, "marking")?;
     Ok(conventions.symbols(ir))
+}
+
+/// Runs LLVM's optimisation pipeline `names` as clang does.
+fn optimise(module: &Module, machine: &TargetMachine, names: &str) -> Result<()> {
+    let options = PassBuilderOptions::create();
+    options.set_loop_slp_vectorization(true);
+    module.run_passes(names, machine, options).map_err(|e| anyhow!("internal error: {names}: {e}"))
 }
 
 /// Runs passes of LLVM's.

@@ -1,5 +1,6 @@
 //! Compares the two finished objects and packs them with their layout record into one fat object.
 
+use crate::convention::Symbols;
 use anyhow::{Context, Result, bail};
 use object::{Object, ObjectSection, ObjectSymbol, SectionIndex, SymbolKind};
 use std::collections::{BTreeMap, HashMap};
@@ -12,11 +13,11 @@ struct Shape {
     symbols: BTreeMap<String, u64>,
 }
 
-/// Packs objects (home first); `symbols` come from [`crate::convention::Conventions::symbols`].
+/// Packs objects (home first) and the bitcode for link-time optimisation; `symbols` come from [`crate::convention::Conventions::symbols`].
 ///
 /// # Errors
 /// An internal error that names section and values if a section with symbols differs between the ISAs.
-pub fn pack(objects: &[Vec<u8>; 2], symbols: [Vec<String>; 4]) -> Result<Vec<u8>> {
+pub fn pack(objects: &[Vec<u8>; 2], symbols: Symbols, bitcode: Option<&[u8]>) -> Result<Vec<u8>> {
     let [home, visitor] = objects.each_ref().map(|bytes| object::File::parse(&**bytes));
     let (home, visitor) = (shapes(&home?)?, shapes(&visitor?)?);
     for (name, shape) in &home {
@@ -28,17 +29,19 @@ pub fn pack(objects: &[Vec<u8>; 2], symbols: [Vec<String>; 4]) -> Result<Vec<u8>
     if let Some(name) = visitor.keys().find(|name| !home.contains_key(*name)) {
         bail!("internal error: section {name} exists on one ISA only");
     }
-    let [native_symbols, uniform_symbols, native_refs, uniform_refs] = symbols;
     let record = Record {
         version: Record::VERSION,
         kind: Kind::Uniform,
         uniform: home.into_keys().collect(),
-        native_symbols,
-        uniform_symbols,
-        native_refs,
-        uniform_refs,
+        native_symbols: symbols.native_symbols,
+        uniform_symbols: symbols.uniform_symbols,
+        native_refs: symbols.native_refs,
+        uniform_refs: symbols.uniform_refs,
+        variadic_symbols: symbols.variadic_symbols,
+        variadic_refs: symbols.variadic_refs,
+        unprototyped_refs: symbols.unprototyped_refs,
     };
-    fat::pack(&objects[0], &objects[1], &record)
+    fat::pack(&objects[0], &objects[1], &record, bitcode)
 }
 
 /// Uniform sections: those that hold a symbol of the program, and the tables of initialisers.

@@ -62,7 +62,8 @@ impl Meeting {
     /// The first violation.
     pub fn check(&self) -> Result<()> {
         let state = self.lock();
-        if let Some(violation) = state.violations.first() {
+        // Which side is first to find something is a matter of time.
+        if let Some(violation) = state.violations.iter().min() {
             let more = state.violations.len() - 1;
             let note = if more > 0 { format!(" (and {more} more)") } else { String::new() };
             bail!("internal error: {violation}{note}");

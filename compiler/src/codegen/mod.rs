@@ -117,3 +117,54 @@ fn generate_one(bitcode: &[u8], isa: &dyn Isa, side: Side) -> Result<String> {
     side.leave();
     result
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Assembly for both ISAs, or the first violation.
+    fn compile(body: &str) -> Result<[String; 2]> {
+        initialise();
+        let text = format!(
+            "declare void @llvm.experimental.stackmap(i64, i32, ...)\n\
+             declare preserve_nonecc void @callee()\n\
+             define preserve_nonecc i64 @example(ptr %p) \"frame-pointer\"=\"all\" {{\n{body}\n}}\n\0"
+        );
+        let context = Context::create();
+        let buffer = MemoryBuffer::create_from_memory_range(text.as_bytes(), "test");
+        let module = context.create_module_from_ir(buffer).expect("valid IR");
+        let functions = module.get_functions().map(|f| f.get_name().to_string_lossy().into_owned());
+        let generated = generate(module.write_bitcode_to_memory().as_slice(), functions)?;
+        generated.verdict?;
+        Ok(generated.texts)
+    }
+
+    const CALL: &str = "call void (i64, i32, ...) @llvm.experimental.stackmap(i64 7, i32 0)\n\
+                        call preserve_nonecc void @callee()\n";
+
+    #[test]
+    fn a_value_behind_a_call_of_its_own_is_fine() {
+        let texts = compile(&format!("{CALL} %v = load i64, ptr @callee\n ret i64 %v")).expect("no violation");
+        assert!(texts.iter().all(|text| text.contains("example:")));
+    }
+
+    /// What happens if the passes on the IR forget a slot: the register allocator has to spill the value.
+    #[test]
+    fn a_value_across_a_uniform_call_is_named() {
+        let error = compile(&format!("%v = load volatile i64, ptr %p\n {CALL} ret i64 %v")).expect_err("a violation");
+        let text = error.to_string();
+        let (place, instruction) = text.split_once("; read by ").expect("who reads it");
+        assert_eq!(place, "internal error: aarch64: function `example`: spill slot 0 lives across uniform call site 7");
+        assert!(instruction.contains("LDRXui %stack.0, 0 ::") && instruction.ends_with(" (and 1 more)"), "{text}");
+    }
+
+    /// An object that instruction selection makes for itself is no slot either.
+    #[test]
+    fn a_dynamic_frame_is_named() {
+        let body = format!(
+            "%n = load volatile i64, ptr %p\n %a = alloca i8, i64 %n\n store volatile i8 0, ptr %a\n {CALL} ret i64 0"
+        );
+        let text = compile(&body).expect_err("a violation").to_string();
+        assert!(text.contains("function `example`: the size of the frame is not static"), "{text}");
+    }
+}

@@ -5,10 +5,11 @@ use super::jobs::Job;
 use super::tools::Tools;
 use crate::convention::Mode;
 use crate::error::Unsupported;
-use anyhow::{Context, Result};
+use crate::pipeline::{self, Input};
+use anyhow::{Context, Result, bail};
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Runs `job`, which would have made an object.
@@ -16,16 +17,16 @@ use std::process::Command;
 /// # Errors
 /// Unsupported constructs with their source line, internal errors, and files that cannot be written.
 pub fn run(_tools: &Tools, mode: Mode, job: &Job) -> Result<u8> {
-    let input = job.input().unwrap_or_default();
     if job.is_assembler() {
-        let what = format!("assembly is not supported: {}", input.display());
+        let what = format!("assembly is not supported: {}", job.input().unwrap_or_default().display());
         return Err(Unsupported::module(what).into());
     }
     let bitcode = match front_end(job, &[])? {
         Ok(bitcode) => bitcode,
         Err(code) => return Ok(code),
     };
-    let object = match crate::pipeline::compile(&bitcode, mode) {
+    let input = if job.is_for_link_time() { Input::ForLinkTime(job.level()) } else { Input::Optimised };
+    let object = match pipeline::compile(&bitcode, mode, input) {
         Ok(object) => object,
         Err(error) => return Err(locate(job, mode, error)),
     };
@@ -34,16 +35,45 @@ pub fn run(_tools: &Tools, mode: Mode, job: &Job) -> Result<u8> {
     Ok(0)
 }
 
+/// `twin-cc -mtwin=lto JOB -o OBJECT`: what twin-ld asks for.
+///
+/// # Errors
+/// As [`run`], and if the job cannot be read.
+pub fn run_merged(arguments: &[OsString]) -> Result<u8> {
+    let (rest, output) = split_output(arguments)?;
+    let [path] = rest.as_slice() else { bail!("-mtwin=lto takes one job file and -o FILE") };
+    let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let job = serde_json::from_slice(&text).with_context(|| format!("{}", path.display()))?;
+    write_atomically(&output, &pipeline::compile_merged(&job)?)?;
+    Ok(0)
+}
+
+/// Separates the output file, which must be given, from the other arguments.
+///
+/// # Errors
+/// If there is none.
+pub fn split_output(arguments: &[OsString]) -> Result<(Vec<OsString>, PathBuf)> {
+    let at = arguments.iter().position(|a| is(a, "-o")).context("this mode needs -o FILE")?;
+    let output = arguments.get(at + 1).context("-o needs a file name")?;
+    let rest = arguments[..at].iter().chain(&arguments[at + 2..]).cloned().collect();
+    Ok((rest, output.into()))
+}
+
 /// Runs clang's compiler up to optimised bitcode, or returns its exit status.
 fn front_end(job: &Job, extra: &[&str]) -> Result<Result<Vec<u8>, u8>> {
     let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
     let bitcode = directory.path().join("module.bc");
     let mut arguments: Vec<OsString> = Vec::new();
     let mut words = job.arguments.iter();
+    arguments.extend(words.next().cloned());
+    arguments.extend(extra.iter().map(OsString::from));
     while let Some(word) = words.next() {
-        if is(word, "-emit-obj") {
+        if is(word, "-flto=thin") {
+            arguments.push("-flto=full".into());
+        } else if is(word, "-emit-obj") {
             arguments.push("-emit-llvm-bc".into());
-            arguments.extend(extra.iter().map(OsString::from));
+        } else if is(word, "-ffat-lto-objects") {
+            // Twin's objects are always complete, and it adds the bitcode itself.
         } else if is(word, "-o") {
             words.next();
             arguments.push("-o".into());
@@ -73,7 +103,7 @@ fn locate(job: &Job, mode: Mode, error: anyhow::Error) -> anyhow::Error {
     }
     if unsupported.function.is_some()
         && let Ok(Ok(bitcode)) = front_end(job, &["-debug-info-kind=line-tables-only", "-dwarf-version=5", "-w"])
-        && let Err(located) = crate::pipeline::compile(&bitcode, mode)
+        && let Err(located) = pipeline::compile(&bitcode, mode, Input::Optimised)
     {
         return located;
     }

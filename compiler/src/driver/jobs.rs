@@ -55,7 +55,19 @@ impl Job {
 
     /// Whether it writes an object or assembly, that is, does what Twin does instead.
     pub fn makes_object(&self) -> bool {
-        self.is_assembler() || self.arguments.iter().any(|a| is(a, "-emit-obj"))
+        let has = |text: &str| self.arguments.iter().any(|a| is(a, text));
+        self.is_assembler() || has("-emit-obj") || (has("-emit-llvm-bc") && self.is_for_link_time())
+    }
+
+    /// Whether the object is for link-time optimisation; plain clang would write bitcode in its place.
+    pub fn is_for_link_time(&self) -> bool {
+        self.arguments.iter().any(|a| is(a, "-flto=full") || is(a, "-flto=thin"))
+    }
+
+    /// The optimisation level as behind `-O`.
+    pub fn level(&self) -> &str {
+        let mut levels = self.arguments.iter().filter_map(|a| a.to_str()?.strip_prefix("-O"));
+        levels.next_back().filter(|level| !level.is_empty()).unwrap_or("0")
     }
 
     /// The argument behind `option`.

@@ -5,7 +5,11 @@ mod compile;
 mod jobs;
 mod link;
 mod native;
+pub mod options;
+mod refused;
+mod reproduce;
 mod tools;
+mod verify;
 
 use crate::convention::Mode;
 use anyhow::{Context, Result, bail};
@@ -13,6 +17,16 @@ use jobs::Job;
 use std::ffi::{OsStr, OsString};
 use std::process::Command;
 use tools::Tools;
+
+/// What `--help` adds to clang's text.
+const HELP: &str = "
+TWIN OPTIONS:
+  --verify                Check the executable with `twin verify`; fail and remove it if it is not uniform.
+                          TWIN_VERIFY=1 in the environment does the same.
+  -mtwin=<mode>           uniform (default); leaf: no migration points, for functions that a hop never
+                          interrupts; native: C and assembly, compiled once for each ISA; pack: put an x86-64
+                          and an aarch64 object into one
+";
 
 /// Options of twin-cc's own.
 enum Action {
@@ -22,6 +36,8 @@ enum Action {
     Native,
     /// Pack two objects into one.
     Pack,
+    /// Compile the modules of a link-time optimisation job of twin-ld's.
+    LinkTime,
 }
 
 /// Runs `twin-cc arguments...` and returns the exit status.
@@ -31,25 +47,33 @@ enum Action {
 pub fn run(arguments: &[OsString]) -> Result<u8> {
     let mut action = Action::Clang(Mode::Uniform);
     let mut rest = Vec::new();
-    for argument in arguments {
+    let mut verify = verify::is_wanted_by_environment()?;
+    for argument in &options::expanded(arguments) {
+        if is(argument, verify::OPTION) {
+            verify = true;
+            continue;
+        }
         match argument.to_str().and_then(|a| a.strip_prefix("-mtwin=")) {
             Some("uniform") => action = Action::Clang(Mode::Uniform),
             Some("leaf") => action = Action::Clang(Mode::Leaf),
             Some("native") => action = Action::Native,
             Some("pack") => action = Action::Pack,
-            Some(other) => bail!("unknown mode `-mtwin={other}`; modes are uniform, leaf, native, pack"),
+            Some("lto") => action = Action::LinkTime,
+            Some(other) => bail!("unknown mode `-mtwin={other}`; modes are uniform, leaf, native, pack, lto"),
             None => rest.push(argument.clone()),
         }
     }
     let tools = Tools::find()?;
     match action {
-        Action::Clang(mode) => clang(&tools, mode, &rest),
+        Action::Clang(mode) => clang(&tools, mode, &rest, verify),
         Action::Native => native::compile(&tools, &rest),
         Action::Pack => native::pack_files(&rest),
+        Action::LinkTime => compile::run_merged(&rest),
     }
 }
 
-fn clang(tools: &Tools, mode: Mode, arguments: &[OsString]) -> Result<u8> {
+fn clang(tools: &Tools, mode: Mode, arguments: &[OsString], verify: bool) -> Result<u8> {
+    options::check(arguments)?;
     let canonical = tools.canonical_flags();
     let plan = Command::new(&tools.clang)
         .args(&canonical)
@@ -59,17 +83,22 @@ fn clang(tools: &Tools, mode: Mode, arguments: &[OsString]) -> Result<u8> {
         .with_context(|| format!("cannot run {}", tools.clang.display()))?;
     let jobs = jobs::parse(&String::from_utf8_lossy(&plan.stderr));
     // clang itself answers questions and reports mistakes on the command line.
-    let ours = jobs.iter().any(|job| job.makes_object() || !job.is_clang());
+    let wants_bitcode = arguments.iter().any(|a| is(a, "-emit-llvm"));
+    let ours = !wants_bitcode && jobs.iter().any(|job| job.makes_object() || !job.is_clang());
     if !plan.status.success() || !ours {
         let status = Command::new(&tools.clang)
             .args(&canonical)
             .args(arguments)
             .status()
             .with_context(|| format!("cannot run {}", tools.clang.display()))?;
+        if arguments.iter().any(|a| is(a, "--help")) {
+            print!("{HELP}");
+        }
         return Ok(status.code().map_or(1, |code| code as u8));
     }
     forward_warnings(&plan.stderr);
-    let flags = link::Flags::of(arguments);
+    reproduce::save(tools, &jobs, mode, arguments)?;
+    let flags = link::Flags::of(arguments, verify);
     let mut temporary = Vec::new();
     let linking = jobs.iter().any(|job| !job.is_clang());
     let result = run_jobs(tools, mode, &jobs, &flags, &mut temporary, linking);
@@ -88,6 +117,7 @@ fn run_jobs(
     linking: bool,
 ) -> Result<u8> {
     for job in jobs {
+        refused::check(job)?;
         if !job.is_clang() {
             return link::run(tools, job, flags);
         }

@@ -1,14 +1,13 @@
 //! Native objects: the runtime's own C and assembly, compiled once for each ISA.
 
-use super::compile::write_atomically;
-use super::is;
+use super::compile::{split_output, write_atomically};
 use super::tools::Tools;
 use crate::convention::is_native_name;
 use crate::isa;
 use anyhow::{Context, Result, bail};
 use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use twin_linker::fat::{self, Kind, Record};
 
@@ -55,13 +54,6 @@ pub fn pack_files(arguments: &[OsString]) -> Result<u8> {
     Ok(0)
 }
 
-fn split_output(arguments: &[OsString]) -> Result<(Vec<OsString>, PathBuf)> {
-    let at = arguments.iter().position(|a| is(a, "-o")).context("this mode needs -o FILE")?;
-    let output = arguments.get(at + 1).context("-o needs a file name")?;
-    let rest = arguments[..at].iter().chain(&arguments[at + 2..]).cloned().collect();
-    Ok((rest, output.into()))
-}
-
 fn pack(home: &Path, visitor: &Path, output: &Path) -> Result<()> {
     let read = |path: &Path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
     let (home_bytes, visitor_bytes) = (read(home)?, read(visitor)?);
@@ -83,6 +75,9 @@ fn pack(home: &Path, visitor: &Path, output: &Path) -> Result<()> {
         uniform_symbols: Vec::new(),
         native_refs: Vec::new(),
         uniform_refs: Vec::new(),
+        variadic_symbols: Vec::new(),
+        variadic_refs: Vec::new(),
+        unprototyped_refs: Vec::new(),
     };
-    write_atomically(output, &fat::pack(&home_bytes, &visitor_bytes, &record)?)
+    write_atomically(output, &fat::pack(&home_bytes, &visitor_bytes, &record, None)?)
 }

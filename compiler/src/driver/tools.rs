@@ -42,6 +42,8 @@ pub struct Tools {
     pub clang: PathBuf,
     /// The linker.
     pub linker: PathBuf,
+    /// `twin`, whose `verify` checks executables.
+    pub checker: PathBuf,
     /// Directory with `include` and `lib`.
     pub sysroot: PathBuf,
 }
@@ -54,7 +56,12 @@ impl Tools {
     pub fn find() -> Result<Tools> {
         let own = std::env::current_exe().and_then(|p| p.canonicalize()).context("cannot find my own executable")?;
         let directory = own.parent().unwrap_or(Path::new("/"));
-        Ok(Tools { clang: find_clang()?, linker: directory.join("twin-ld"), sysroot: directory.join("../twin") })
+        Ok(Tools {
+            clang: find_clang()?,
+            linker: directory.join("twin-ld"),
+            checker: directory.join("twin"),
+            sysroot: directory.join("../twin"),
+        })
     }
 
     /// Flags that come before the user's.

@@ -4,9 +4,10 @@ use super::Isa;
 
 pub struct Aarch64;
 
-/// `nop` and `brk #1`.
-const NOP: u32 = 0xd503_201f;
-const BRK: u32 = 0xd420_0020;
+/// What is never run.
+const TRAP: &str = "brk\t#1";
+/// More take longer than a jump.
+const MOST_NOPS: u64 = 2;
 
 impl Isa for Aarch64 {
     fn name(&self) -> &'static str {
@@ -29,11 +30,12 @@ impl Isa for Aarch64 {
         4
     }
 
-    fn is_barrier(&self, mnemonic: &str) -> bool {
-        matches!(mnemonic, "b" | "br" | "ret" | "brk" | "udf")
-    }
-
     fn padding(&self, bytes: u64, executed: bool) -> String {
-        format!("\t.fill\t{}, 4, {:#x}\n", bytes / 4, if executed { NOP } else { BRK })
+        let fill = |words: u64, instruction: &str| format!("\t.rept\t{words}\n\t{instruction}\n\t.endr\n");
+        match (bytes / 4, executed) {
+            (words, false) => fill(words, TRAP),
+            (words @ ..=MOST_NOPS, true) => fill(words, "nop"),
+            (words, true) => format!("\tb\t#{bytes}\n{}", fill(words - 1, TRAP)),
+        }
     }
 }

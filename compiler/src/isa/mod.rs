@@ -15,9 +15,7 @@ pub trait Isa: Sync {
     fn features(&self) -> &'static str;
     /// Instruction lengths are multiples of this many bytes.
     fn granule(&self) -> u64;
-    /// Whether control never falls through an instruction with this mnemonic.
-    fn is_barrier(&self, mnemonic: &str) -> bool;
-    /// Assembly for `bytes` bytes of padding that are run through, or not.
+    /// Assembly for `bytes` bytes of padding that are run through, or not. Long padding that is run through is jumped over.
     fn padding(&self, bytes: u64, executed: bool) -> String;
 }
 

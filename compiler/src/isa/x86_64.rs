@@ -4,6 +4,9 @@ use super::Isa;
 
 pub struct X86_64;
 
+/// Bytes of no-operations (at most 10 bytes each without a cost in decoding) that take no longer than a jump.
+const MOST_NOPS: u64 = 20;
+
 impl Isa for X86_64 {
     fn name(&self) -> &'static str {
         "x86_64"
@@ -18,18 +21,22 @@ impl Isa for X86_64 {
     }
 
     fn features(&self) -> &'static str {
-        ""
+        // aarch64 has atomic operations on 16 bytes as well.
+        "+cx16"
     }
 
     fn granule(&self) -> u64 {
         1
     }
 
-    fn is_barrier(&self, mnemonic: &str) -> bool {
-        matches!(mnemonic, "jmp" | "jmpq" | "ret" | "retq" | "ud2")
-    }
-
     fn padding(&self, bytes: u64, executed: bool) -> String {
-        if executed { format!("\t.nops\t{bytes}\n") } else { format!("\t.skip\t{bytes}, 0xcc\n") }
+        let trap = |bytes: u64| format!("\t.skip\t{bytes}, 0xcc\n");
+        match bytes {
+            _ if !executed => trap(bytes),
+            ..=MOST_NOPS => format!("\t.nops\t{bytes}\n"),
+            // Encoded here: the assembler would choose the length of the jump anew.
+            _ if bytes - 2 < 128 => format!("\t.byte\t0xeb, {}\n{}", bytes - 2, trap(bytes - 2)),
+            _ => format!("\t.byte\t0xe9\n\t.long\t{}\n{}", bytes - 5, trap(bytes - 5)),
+        }
     }
 }

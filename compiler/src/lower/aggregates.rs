@@ -2,7 +2,7 @@
 //! pointers.
 
 use crate::convention::Conventions;
-use crate::ir::{Module, Value};
+use crate::ir::{FUNCTION_INDEX, Module, Value};
 
 /// Lowers aggregates in all uniform functions and calls of `module`.
 pub fn run(module: Module, conventions: &Conventions) {
@@ -26,23 +26,40 @@ pub fn run(module: Module, conventions: &Conventions) {
 }
 
 fn lower_call(module: Module, caller: Value, call: Value) {
+    let mut handed_on = Vec::new();
     for (index, argument) in call.arguments().into_iter().enumerate() {
         // Variable arguments are copied to the argument block later.
         if index >= call.call_type().params().len() {
             break;
         }
         if let Some(ty) = call.call_type_attribute(index, "byval") {
-            let align = call.call_int_attribute(index, "align").unwrap_or(1).max(module.abi_align(ty)).max(8);
-            let entry = caller.blocks()[0].instructions()[0];
-            let copy = module.before(entry).alloca(ty, align, "");
-            module.before(call).located_like(call).copy(copy, argument, module.alloc_size(ty), 1);
-            call.set_operand(index, copy);
+            let params = caller.params();
+            if !(call.is_musttail() && argument == params[index]) {
+                let align = call.call_int_attribute(index, "align").unwrap_or(1).max(module.abi_align(ty)).max(8);
+                let entry = caller.blocks()[0].instructions()[0];
+                let copy = module.before(entry).alloca(ty, align, "");
+                let bytes = module.alloc_size(ty);
+                module.before(call).located_like(call).copy(copy, argument, bytes, 1);
+                call.set_operand(index, copy);
+                if call.is_musttail() {
+                    handed_on.push((index, params[index], copy, bytes));
+                }
+            }
             // The call now reads memory that it could not see before.
-            call.remove_call_attribute(crate::ir::FUNCTION_INDEX, "memory");
+            call.remove_call_attribute(FUNCTION_INDEX, "memory");
             call.remove_call_attribute(index as u32 + 1, "byval");
         }
         if call.call_type_attribute(index, "sret").is_some() {
             call.remove_call_attribute(index as u32 + 1, "sret");
         }
+    }
+    // A guaranteed tail call leaves the frame: its arguments go where the caller's own are, when all are copied.
+    for (index, own, copy, bytes) in handed_on {
+        for name in ["readonly", "readnone", "noalias"] {
+            caller.remove_attribute(index as u32 + 1, name);
+        }
+        caller.remove_attribute(FUNCTION_INDEX, "memory");
+        module.before(call).located_like(call).copy(own, copy, bytes, 1);
+        call.set_operand(index, own);
     }
 }

@@ -3,6 +3,8 @@
 pub mod aggregates;
 pub mod allocas;
 pub mod labels;
+pub mod returns;
 pub mod signatures;
 pub mod tls;
 pub mod vectors;
+pub mod wide;

@@ -1,14 +1,18 @@
 //! Arguments that do not travel in registers on both ISAs: variadic ones and those beyond the register budget
 //! go to an *argument block* in the caller's frame, whose address is one more argument. The block has the shape
 //! of the x86-64 stack argument area (System V psABI 3.2.3), so that clang's own `va_arg` code reads it.
+//!
+//! Every argument has a place in the block, also those that travel in registers, and the block's address has a register
+//! of its own. A call without a prototype fills both, and so reaches variadic functions and others alike.
 
 use crate::convention::Conventions;
 use crate::error::Unsupported;
 use crate::ir::{FUNCTION_INDEX, Module, RETURN_INDEX, Type, Value};
 use inkwell::llvm_sys::{LLVMTailCallKind, LLVMTypeKind};
 
-/// Integer argument registers that both ISAs have under `preserve_none` (x86-64 has the fewer).
-const INTEGER_REGISTERS: u64 = 12;
+/// Integer argument registers. `preserve_none` has two more on both ISAs: the next one holds the address of the block,
+/// and x86-64 needs the last one for the target of an indirect tail call.
+const INTEGER_REGISTERS: u64 = 10;
 /// Floating-point argument registers of both ISAs.
 const FLOAT_REGISTERS: u64 = 8;
 /// Integer and floating-point result registers of both ISAs that we use.
@@ -54,8 +58,10 @@ struct Plan {
     ty: Type,
     /// Parameters that stay in registers.
     kept: Vec<usize>,
-    /// Named parameters in the block with their offsets.
-    in_block: Vec<(usize, u64)>,
+    /// Integer registers that are left between those and the block's.
+    spare: u64,
+    /// Offsets of all named parameters in the block.
+    offsets: Vec<u64>,
     /// Where variadic arguments begin in the block.
     variadic_offset: u64,
     /// Whether there is a block.
@@ -69,64 +75,58 @@ fn plan(module: Module, ty: Type) -> Plan {
     let result = registers(module, ty.ret());
     let result_in_memory = result.integer > RESULT_REGISTERS || result.float > RESULT_REGISTERS;
     let mut used = Registers { integer: u64::from(result_in_memory), float: 0 };
-    let total = params.iter().fold(used, |sum, p| {
-        let r = registers(module, *p);
-        Registers { integer: sum.integer + r.integer, float: sum.float + r.float }
-    });
-    let block = ty.is_variadic() || total.integer > INTEGER_REGISTERS || total.float > FLOAT_REGISTERS;
     let mut kept = Vec::new();
-    let mut in_block = Vec::new();
-    let mut offset = 0;
+    let mut offsets = Vec::new();
+    let mut end = 0;
     for (index, param) in params.iter().enumerate() {
         let r = registers(module, *param);
-        let fits =
-            used.integer + r.integer + u64::from(block) <= INTEGER_REGISTERS && used.float + r.float <= FLOAT_REGISTERS;
-        if fits {
+        if used.integer + r.integer <= INTEGER_REGISTERS && used.float + r.float <= FLOAT_REGISTERS {
             used = Registers { integer: used.integer + r.integer, float: used.float + r.float };
             kept.push(index);
-        } else {
-            offset = place(module, *param, &mut offset);
-            in_block.push((index, offset));
-            offset += module.alloc_size(*param).next_multiple_of(8);
         }
+        let offset = u64::next_multiple_of(end, if module.abi_align(*param) > 8 { 16 } else { 8 });
+        offsets.push(offset);
+        end = offset + module.alloc_size(*param).next_multiple_of(8);
     }
+    let block = ty.is_variadic() || kept.len() < params.len();
+    let spare = if block { INTEGER_REGISTERS - used.integer } else { 0 };
     let mut lowered: Vec<Type> = Vec::new();
     if result_in_memory {
         lowered.push(module.ptr());
     }
     lowered.extend(kept.iter().map(|&i| params[i]));
     if block {
+        lowered.extend((0..spare).map(|_| module.int(64)));
         lowered.push(module.ptr());
     }
     let ret = if result_in_memory { module.void() } else { ty.ret() };
-    Plan {
-        ty: module.function_type(ret, &lowered, false),
-        kept,
-        in_block,
-        variadic_offset: offset,
-        block,
-        result_in_memory,
-    }
+    let ty = module.function_type(ret, &lowered, false);
+    Plan { ty, kept, spare, offsets, variadic_offset: end, block, result_in_memory }
 }
 
-/// Offset at which an argument of type `ty` goes when the block is filled up to `offset`.
-fn place(module: Module, ty: Type, offset: &mut u64) -> u64 {
-    offset.next_multiple_of(if module.abi_align(ty) > 8 { 16 } else { 8 })
+impl Plan {
+    /// Whether parameter `index` is in the block only.
+    fn is_in_memory(&self, index: usize) -> bool {
+        index < self.offsets.len() && !self.kept.contains(&index)
+    }
 }
 
 /// Lowers signatures, calls and `va_start` of `module`. Tells whether there was a `va_start`: reading from a
 /// `va_list` can then be simplified.
 pub fn run(module: Module, conventions: &mut Conventions) -> Result<bool, Unsupported> {
+    let mut tail_calls = Vec::new();
     for function in module.definitions() {
         let mut calls = Vec::new();
         for call in function.instructions().into_iter().filter(|i| i.is_call()) {
             match call.called_intrinsic().as_deref() {
                 Some(name) if name.starts_with("llvm.va_copy") => va_copy(module, call),
                 Some(name) if name.starts_with("llvm.va_end") => call.erase(),
-                _ if conventions.is_uniform_convention(call) => calls.extend(PlannedCall::new(module, call)?),
+                _ if conventions.is_uniform_convention(call) => calls.extend(PlannedCall::new(module, call)),
                 _ => {}
             }
         }
+        let (tail, calls): (Vec<_>, Vec<_>) = calls.into_iter().partition(|c| c.call.is_musttail());
+        tail_calls.extend(tail);
         let area = Area::new(module, function, &calls);
         for call in calls {
             call.lower(module, &area);
@@ -139,6 +139,9 @@ pub fn run(module: Module, conventions: &mut Conventions) -> Result<bool, Unsupp
         } else if function.value_type().is_variadic() {
             return Err(Unsupported::module(format!("native function `{}` is variadic", function.name())));
         }
+    }
+    for call in tail_calls {
+        call.lower_tail(module);
     }
     Ok(has_lists)
 }
@@ -173,17 +176,23 @@ impl Area {
 }
 
 impl PlannedCall {
-    fn new(module: Module, call: Value) -> Result<Option<PlannedCall>, Unsupported> {
-        let plan = plan(module, call.call_type());
+    fn new(module: Module, call: Value) -> Option<PlannedCall> {
+        let declared = call.called_function().map(Value::value_type);
+        let call_type = call.call_type();
+        // A cast may hide that the callee is variadic.
+        let ty = declared.filter(|d| d.is_variadic() && is_prefix(*d, call_type)).unwrap_or(call_type);
+        let plan = plan(module, ty);
         if !plan.block && !plan.result_in_memory {
-            return Ok(None);
+            return None;
         }
-        if call.is_musttail() {
-            return Err(Unsupported::at(call, "a guaranteed tail call with arguments in memory is not supported"));
-        }
-        let mut placed = plan.in_block.clone();
+        let named = ty.params().len();
+        // Without a prototype, clang's call is variadic and has named arguments only.
+        let arguments = call.arguments();
+        let has_prototype = !ty.is_variadic() || arguments.len() > named || declared == Some(ty);
+        let in_block = |index: &usize| !has_prototype || plan.is_in_memory(*index);
+        let mut placed: Vec<_> = (0..named).filter(in_block).map(|index| (index, plan.offsets[index])).collect();
         let (mut size, mut align) = (plan.variadic_offset, 16);
-        for (index, argument) in call.arguments().iter().enumerate().skip(call.call_type().params().len()) {
+        for (index, argument) in arguments.iter().enumerate().skip(named) {
             let (ty, natural) = match call.call_type_attribute(index, "byval") {
                 Some(ty) => (ty, call.call_int_attribute(index, "align").unwrap_or_else(|| module.abi_align(ty))),
                 None => (argument.ty(), module.abi_align(argument.ty()).min(16)),
@@ -193,7 +202,7 @@ impl PlannedCall {
             size = at + module.alloc_size(ty).next_multiple_of(8);
             align = align.max(natural);
         }
-        Ok(Some(PlannedCall { call, plan, placed, size, align }))
+        Some(PlannedCall { call, plan, placed, size, align })
     }
 
     fn result_size(&self, module: Module) -> u64 {
@@ -201,20 +210,51 @@ impl PlannedCall {
     }
 
     fn lower(self, module: Module, area: &Area) {
-        let PlannedCall { call, plan, placed, .. } = self;
+        let memory = area.result.filter(|_| self.plan.result_in_memory);
+        let new = self.replacement(module, memory, area.block);
+        new.set_tail_kind(LLVMTailCallKind::LLVMTailCallKindNoTail);
+        let call = self.call;
+        match memory {
+            Some(memory) => {
+                let ty = call.ty();
+                let builder = module.before(call).located_like(call);
+                call.replace_with(builder.load(ty, memory, module.abi_align(ty).min(16)));
+            }
+            None => call.replace_with(new),
+        }
+        call.erase();
+    }
+
+    /// The caller has a parameter list like the callee's, and passes on the memory that it was given itself: it has
+    /// read its own arguments already.
+    fn lower_tail(self, module: Module) {
+        let params = self.call.block().function().params();
+        let memory = params.first().copied().filter(|_| self.plan.result_in_memory);
+        let new = self.replacement(module, memory, params.last().copied());
+        new.set_tail_kind(LLVMTailCallKind::LLVMTailCallKindMustTail);
+        if memory.is_some() {
+            let end = self.call.block().terminator();
+            module.before(end).located_like(end).ret(None);
+            end.erase();
+        } else {
+            self.call.replace_with(new);
+        }
+        self.call.erase();
+    }
+
+    /// The call as lowered, in front of the old one.
+    fn replacement(&self, module: Module, result: Option<Value>, block: Option<Value>) -> Value {
+        let PlannedCall { call, plan, placed, size, .. } = self;
         let arguments = call.arguments();
-        let builder = module.before(call).located_like(call);
-        let memory = area.result.filter(|_| plan.result_in_memory);
-        let mut lowered = Vec::from_iter(memory);
+        let builder = module.before(*call).located_like(*call);
+        let mut lowered = Vec::from_iter(result);
         lowered.extend(plan.kept.iter().map(|&i| arguments[i]));
         if plan.block {
-            let block = area.block.unwrap_or_else(|| module.ptr().null());
-            for (index, offset) in placed {
+            let block = block.filter(|_| *size > 0).unwrap_or_else(|| module.ptr().null());
+            for &(index, offset) in placed {
                 let at = builder.offset_by(block, offset);
                 let argument = arguments[index];
-                if let Some(ty) =
-                    call.call_type_attribute(index, "byval").filter(|_| index >= call.call_type().params().len())
-                {
+                if let Some(ty) = call.call_type_attribute(index, "byval") {
                     builder.copy(at, argument, module.alloc_size(ty), 1);
                     continue;
                 }
@@ -224,20 +264,18 @@ impl PlannedCall {
                 let argument = if is_narrow { builder.to_i64(argument) } else { argument };
                 builder.store(argument, at, if offset % 16 == 0 { 16 } else { 8 });
             }
+            lowered.extend((0..plan.spare).map(|_| module.int(64).poison()));
             lowered.push(block);
         }
         let new = builder.call(plan.ty, call.callee(), &lowered, call.call_convention());
-        new.set_tail_kind(LLVMTailCallKind::LLVMTailCallKindNoTail);
-        copy_attributes(call, new, &plan);
-        match memory {
-            Some(memory) => {
-                let ty = call.ty();
-                call.replace_with(builder.load(ty, memory, module.abi_align(ty).min(16)));
-            }
-            None => call.replace_with(new),
-        }
-        call.erase();
+        copy_attributes(*call, new, plan);
+        new
     }
+}
+
+/// Whether the parameters of `ty` begin with those of `variadic`.
+fn is_prefix(variadic: Type, ty: Type) -> bool {
+    !variadic.params().is_empty() && ty.ret() == variadic.ret() && ty.params().starts_with(&variadic.params())
 }
 
 fn va_copy(module: Module, call: Value) {
@@ -274,16 +312,11 @@ fn lower_definition(module: Module, conventions: &mut Conventions, function: Val
         return false;
     }
     let mut has_lists = false;
-    let kept_in_place = plan.kept.iter().enumerate().take_while(|(a, b)| a == *b).count();
-    let attributes = if plan.result_in_memory { 0 } else { kept_in_place };
+    let kept_in_place = plan.kept.iter().enumerate().take_while(|(a, b)| a == *b).count() as u32;
+    let attributes = if plan.result_in_memory { 0..0 } else { RETURN_INDEX..kept_in_place + 1 };
     let (new, old_params) = function.retype(module, plan.ty, attributes);
     new.remove_attribute(FUNCTION_INDEX, "memory");
     new.remove_attribute(FUNCTION_INDEX, "allocsize");
-    if plan.result_in_memory {
-        for attribute in ["noundef", "zeroext", "signext", "noalias", "nonnull"] {
-            new.remove_attribute(RETURN_INDEX, attribute);
-        }
-    }
     conventions.renamed(function, new);
     let params = new.params();
     let first = usize::from(plan.result_in_memory);
@@ -294,8 +327,8 @@ fn lower_definition(module: Module, conventions: &mut Conventions, function: Val
     let builder = module.before(entry);
     if plan.block {
         let block = params[params.len() - 1];
-        for &(index, offset) in &plan.in_block {
-            let ty = old_params[index].ty();
+        for index in (0..old_params.len()).filter(|&i| plan.is_in_memory(i)) {
+            let (ty, offset) = (old_params[index].ty(), plan.offsets[index]);
             let align = if offset % 16 == 0 { 16 } else { 8 };
             let value = builder.load(ty, builder.offset_by(block, offset), align);
             old_params[index].replace_with(value);
@@ -310,7 +343,8 @@ fn lower_definition(module: Module, conventions: &mut Conventions, function: Val
     if plan.result_in_memory {
         for block in new.blocks() {
             let terminator = block.terminator();
-            if terminator.opcode() == inkwell::llvm_sys::LLVMOpcode::LLVMRet {
+            let returns = terminator.opcode() == inkwell::llvm_sys::LLVMOpcode::LLVMRet;
+            if returns && !block.instructions().into_iter().any(|i| i.is_call() && i.is_musttail()) {
                 let value = terminator.operands()[0];
                 let builder = module.before(terminator).located_like(terminator);
                 builder.store(value, params[0], module.abi_align(value.ty()));

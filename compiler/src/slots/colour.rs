@@ -51,12 +51,14 @@ fn conflicts(live: &Liveness, index: &HashMap<usize, usize>, values: &[SlotValue
             conflicts[i].union(&all);
         });
     };
-    for (_, crossing) in &live.crossing {
-        let here: Vec<usize> = crossing.iter().filter_map(|n| index.get(&n).copied()).collect();
-        clash(&here, &mut conflicts);
-    }
     // A resident value's slot is taken from its definition on, not only at calls.
     let resident = |n: usize| index.get(&n).copied().filter(|&i| values[i].strategy == Strategy::Resident);
+    for (call, crossing) in &live.crossing {
+        let mut here: Vec<usize> = crossing.iter().filter_map(|n| index.get(n).copied()).collect();
+        // The call's own result goes to its slot before the values around the call come back from theirs.
+        here.extend(live.number.get(call).copied().and_then(resident));
+        clash(&here, &mut conflicts);
+    }
     for block in live.cfg.ids() {
         let entry: Vec<usize> = live.live_in[block.index()].iter().filter_map(resident).collect();
         let phis: Vec<usize> = live.cfg.blocks[block.index()]

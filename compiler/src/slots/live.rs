@@ -17,8 +17,8 @@ pub struct Liveness {
     pub number: HashMap<Value, usize>,
     /// Values that live into each block (not counting its phis).
     pub live_in: Vec<BitSet>,
-    /// Uniform calls in order, each with the values that live across it.
-    pub crossing: Vec<(Value, BitSet)>,
+    /// Uniform calls in order, each with the values that live across it in ascending order.
+    pub crossing: Vec<(Value, Vec<usize>)>,
     calls: HashMap<Value, usize>,
 }
 
@@ -56,11 +56,8 @@ impl Liveness {
             let mut here = Vec::new();
             live.through(block.index(), &mut |instruction, set| {
                 if instruction.is_call() && conventions.is_uniform_call(instruction) {
-                    let mut set = set.clone();
-                    if let Some(&own) = live.number.get(&instruction) {
-                        set.remove(own);
-                    }
-                    here.push((instruction, set));
+                    let own = live.number.get(&instruction);
+                    here.push((instruction, set.iter().filter(|n| Some(n) != own).collect()));
                 }
             });
             here.reverse();
@@ -72,8 +69,8 @@ impl Liveness {
     }
 
     /// Values that live across `instruction`, if that is a uniform call.
-    pub fn crossing_of(&self, instruction: Value) -> Option<&BitSet> {
-        self.calls.get(&instruction).map(|&i| &self.crossing[i].1)
+    pub fn crossing_of(&self, instruction: Value) -> Option<&[usize]> {
+        self.calls.get(&instruction).map(|&i| &*self.crossing[i].1)
     }
 
     /// Blocks at which `value` is used; a phi uses it at the end of the predecessor.

@@ -9,6 +9,7 @@
 //!
 //! The rewriting goes through one register-like alloca a value, which LLVM's mem2reg turns back into SSA form.
 
+mod check;
 mod colour;
 mod live;
 mod recompute;
@@ -17,6 +18,7 @@ use crate::convention::Conventions;
 use crate::ir::{Block, FUNCTION_INDEX, Module, Type, Value};
 use crate::loops::{BlockId, Cfg, Loop};
 use bitset::BitSet;
+use check::Access;
 use inkwell::llvm_sys::{LLVMOpcode, LLVMTailCallKind};
 use live::Liveness;
 use std::collections::HashMap;
@@ -27,11 +29,15 @@ pub mod bitset;
 pub const SLOTS: &str = "twin.slots";
 
 /// Inserts slots into `functions`; mem2reg must run afterwards.
-pub fn run(module: Module, conventions: &Conventions, functions: &[Value]) {
+///
+/// # Errors
+/// Names the function, slot, value and instruction if a slot may hold another value than is loaded from it.
+pub fn run(module: Module, conventions: &Conventions, functions: &[Value]) -> anyhow::Result<()> {
     for &function in functions {
         recompute::run(module, conventions, function);
-        place(module, conventions, function);
+        place(module, conventions, function)?;
     }
+    Ok(())
 }
 
 /// Gives undefined values that reach a join a value: otherwise each ISA would keep what its registers happen to hold,
@@ -56,7 +62,7 @@ pub fn mark(module: Module, conventions: &Conventions, functions: &[Value]) -> a
     for &function in functions {
         let live = Liveness::new(Cfg::new(function), conventions);
         for (call, crossing) in &live.crossing {
-            if let Some(value) = crossing.iter().next() {
+            if let Some(&value) = crossing.first() {
                 anyhow::bail!(
                     "internal error: function `{}`: `{}` lives across uniform call `{}`",
                     function.name(),
@@ -84,7 +90,8 @@ pub enum Strategy {
     Around,
 }
 
-/// A value that needs a slot. Its position in the list is its `SlotValueId`.
+/// A value that needs a slot.
+#[derive(Clone, Copy)]
 pub struct SlotValue {
     value: Value,
     ty: Type,
@@ -107,9 +114,11 @@ struct Placement<'a> {
     slots: Value,
     /// Blocks at whose end a value is loaded for the loop behind.
     hoisted: Vec<BitSet>,
+    /// What has been inserted.
+    accesses: HashMap<Value, Access>,
 }
 
-fn place(module: Module, conventions: &Conventions, function: Value) {
+fn place(module: Module, conventions: &Conventions, function: Value) -> anyhow::Result<()> {
     let cfg = Cfg::new(function);
     let loops = cfg.loops();
     let frequency = cfg.frequencies(function);
@@ -117,10 +126,10 @@ fn place(module: Module, conventions: &Conventions, function: Value) {
 
     let mut across = BitSet::new(live.values.len());
     for (_, crossing) in &live.crossing {
-        across.union(crossing);
+        crossing.iter().for_each(|&n| across.insert(n));
     }
     if across.is_empty() {
-        return;
+        return Ok(());
     }
     let numbers: Vec<usize> = across.iter().collect();
     let index: HashMap<usize, usize> = numbers.iter().enumerate().map(|(i, &n)| (n, i)).collect();
@@ -138,10 +147,13 @@ fn place(module: Module, conventions: &Conventions, function: Value) {
     let size = colour::assign(module, &live, &index, &mut values);
     let slots = module.before(entry).alloca(module.bytes(size), 16, SLOTS);
     let hoisted = vec![BitSet::new(values.len()); live.cfg.blocks.len()];
-    let mut placement = Placement { module, live: &live, frequency: &frequency, values, index, slots, hoisted };
+    let accesses = HashMap::new();
+    let mut placement =
+        Placement { module, live: &live, frequency: &frequency, values, index, slots, hoisted, accesses };
     placement.hoist(&loops);
     let available = placement.availability();
     placement.rewrite(&available);
+    check::run(function, &placement.values, &placement.accesses)
 }
 
 fn choose(live: &Liveness, frequency: &[f64], number: usize) -> (Strategy, f64) {
@@ -155,7 +167,7 @@ fn choose(live: &Liveness, frequency: &[f64], number: usize) -> (Strategy, f64) 
     let hottest = blocks.iter().map(|&b| of_block(b)).fold(0.0, f64::max);
     let mut around = 0.0;
     for (call, crossing) in &live.crossing {
-        if crossing.contains(number) {
+        if crossing.binary_search(&number).is_ok() {
             around += 2.0 * of_block(call.block());
         }
     }
@@ -188,7 +200,7 @@ impl Placement<'_> {
                         }
                     }
                     if let Some(crossing) = self.live.crossing_of(instruction) {
-                        for i in self.indices(crossing) {
+                        for i in self.indices(crossing.iter().copied()) {
                             if !self.is_eager(&self.values[i], block) {
                                 lost.insert(i);
                             }
@@ -197,7 +209,7 @@ impl Placement<'_> {
                 }
             }
             let live_in = &self.live.live_in[each.header.index()];
-            let candidates: Vec<usize> = self.indices(live_in).collect();
+            let candidates: Vec<usize> = self.indices(live_in.iter()).collect();
             for i in candidates {
                 let defined_inside = self.values[i].value.is_instruction()
                     && cfg.id(self.values[i].value.block()).is_some_and(|b| each.blocks.binary_search(&b).is_ok());
@@ -213,8 +225,8 @@ impl Placement<'_> {
         self.live.number.get(&value).and_then(|n| self.index.get(n)).copied()
     }
 
-    fn indices<'s>(&'s self, set: &'s BitSet) -> impl Iterator<Item = usize> + 's {
-        set.iter().filter_map(|n| self.index.get(&n).copied())
+    fn indices<'s>(&'s self, numbers: impl Iterator<Item = usize> + 's) -> impl Iterator<Item = usize> + 's {
+        numbers.filter_map(|n| self.index.get(&n).copied())
     }
 
     /// Which values are in their registers at the entry of each block: on every path the last event is a definition,
@@ -270,7 +282,7 @@ impl Placement<'_> {
                 }
             }
             if let Some(crossing) = self.live.crossing_of(instruction) {
-                for i in self.indices(crossing) {
+                for i in self.indices(crossing.iter().copied()) {
                     let eager = self.is_eager(&self.values[i], block);
                     report(Event::Call { call: instruction, value: i, eager }, state);
                     if eager { state.insert(i) } else { state.remove(i) }
@@ -310,7 +322,7 @@ impl Placement<'_> {
         }
     }
 
-    fn rewrite(&self, available: &[BitSet]) {
+    fn rewrite(&mut self, available: &[BitSet]) {
         // All events first: code that is inserted must not be walked.
         let mut events: Vec<(Event, bool)> = Vec::new();
         for block in self.live.cfg.ids() {
@@ -320,12 +332,10 @@ impl Placement<'_> {
                 events.push((event, in_register));
             });
         }
-        for (i, value) in self.values.iter().enumerate() {
-            if value.value.is_argument() {
-                self.define(
-                    i,
-                    self.live.cfg.blocks[0].instructions().into_iter().find(|i| i.opcode() != LLVMOpcode::LLVMAlloca),
-                );
+        let start = self.live.cfg.blocks[0].instructions().into_iter().find(|i| i.opcode() != LLVMOpcode::LLVMAlloca);
+        for i in 0..self.values.len() {
+            if self.values[i].value.is_argument() {
+                self.define(i, start);
             }
         }
         for (event, in_register) in events {
@@ -333,8 +343,8 @@ impl Placement<'_> {
         }
     }
 
-    fn emit(&self, event: Event, in_register: bool) {
-        let value = &self.values[event.value()];
+    fn emit(&mut self, event: Event, in_register: bool) {
+        let value = self.values[event.value()];
         let align = self.module.abi_align(value.ty);
         match event {
             Event::Definition { value: i } => {
@@ -359,7 +369,8 @@ impl Placement<'_> {
                 if value.strategy == Strategy::Around {
                     let builder = self.module.before(call);
                     let current = builder.load(value.ty, value.register, align);
-                    builder.store(current, self.slot(i, call), align.min(16));
+                    let saved = builder.store(current, self.slot(i, call), align.min(16));
+                    self.accesses.insert(saved, Access::Save(i));
                 }
                 if eager {
                     self.fill(i, call.next());
@@ -374,25 +385,27 @@ impl Placement<'_> {
     }
 
     /// The value goes to its register, and to its slot if that is where it is resident.
-    fn define(&self, i: usize, at: Option<Value>) {
-        let value = &self.values[i];
+    fn define(&mut self, i: usize, at: Option<Value>) {
+        let value = self.values[i];
         let at = at.expect("a definition is followed by an instruction");
         let builder = self.module.before(at);
         let align = self.module.abi_align(value.ty);
         builder.store(value.value, value.register, align);
         if value.strategy == Strategy::Resident {
-            builder.store(value.value, self.slot(i, at), align.min(16));
+            let saved = builder.store(value.value, self.slot(i, at), align.min(16));
+            self.accesses.insert(saved, Access::Save(i));
         }
     }
 
     /// Slot to register.
-    fn fill(&self, i: usize, before: Value) {
-        let value = &self.values[i];
+    fn fill(&mut self, i: usize, before: Value) {
+        let value = self.values[i];
         let align = self.module.abi_align(value.ty);
         let slot = self.slot(i, before);
         let builder = self.module.before(before);
         let loaded = builder.load(value.ty, slot, align.min(16));
         builder.store(loaded, value.register, align);
+        self.accesses.insert(loaded, Access::Fill(i));
     }
 }
 

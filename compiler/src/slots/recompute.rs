@@ -14,7 +14,7 @@ pub fn run(module: Module, conventions: &Conventions, function: Value) {
     let live = Liveness::new(Cfg::new(function), conventions);
     let mut across = vec![false; live.values.len()];
     for (_, crossing) in &live.crossing {
-        crossing.iter().for_each(|n| across[n] = true);
+        crossing.iter().for_each(|&n| across[n] = true);
     }
     let is_kept = |v: Value| live.number.get(&v).is_some_and(|&n| across[n]);
     // Users before their operands, so that chains are cloned whole.

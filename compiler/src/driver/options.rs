@@ -1,0 +1,125 @@
+//! clang's options that mean something else here, or nothing: `clang-options.txt` says which.
+
+use anyhow::{Result, bail};
+use std::ffi::{OsStr, OsString};
+
+/// Every option of clang's, by what becomes of it.
+pub const OPTIONS: &str = include_str!("../../clang-options.txt");
+
+/// What twin-cc does with an option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Leaves it to clang.
+    Passed,
+    /// Does what it asks for.
+    Handled,
+    /// Reports an error for this reason.
+    Refused(&'static str),
+}
+
+/// The listed words and their classes.
+pub fn listed() -> impl Iterator<Item = (&'static str, Class)> {
+    let mut class = Class::Passed;
+    OPTIONS.lines().filter(|line| !line.starts_with('#')).flat_map(move |line| {
+        let heading = line.strip_prefix('[').and_then(|line| line.split_once(']'));
+        if let Some((name, reason)) = heading {
+            class = match name {
+                "refused" => Class::Refused(reason.trim()),
+                "handled" => Class::Handled,
+                _ => Class::Passed,
+            };
+        }
+        let words = if heading.is_some() { "" } else { line };
+        let class = class;
+        words.split_whitespace().map(move |word| (word, class))
+    })
+}
+
+/// How much of `argument` the listed `word` covers.
+fn fit(word: &str, argument: &str) -> Option<usize> {
+    let beginning = word.strip_suffix('*').or(word.ends_with('=').then_some(word));
+    let fits = beginning.map_or(argument == word, |beginning| argument.starts_with(beginning));
+    fits.then(|| beginning.unwrap_or(word).len())
+}
+
+/// What becomes of `argument`; nothing if it is not listed.
+pub fn class(argument: &str) -> Option<Class> {
+    let fitting = listed().filter_map(|(word, class)| Some((fit(word, argument)?, class)));
+    fitting.max_by_key(|(length, _)| *length).map(|(_, class)| class)
+}
+
+/// Refuses options that would give wrong code or none.
+///
+/// # Errors
+/// Names the first such option and the reason.
+pub fn check(arguments: &[OsString]) -> Result<()> {
+    /// Options whose value is the next argument and no option, and which appear with such values.
+    const WITH_VALUE: [&str; 8] = ["-o", "-D", "-I", "-MT", "-MF", "-MQ", "-Xlinker", "-Xclang"];
+    let mut arguments = arguments.iter().filter_map(|a| a.to_str());
+    while let Some(argument) = arguments.next() {
+        if WITH_VALUE.contains(&argument) {
+            arguments.next();
+        } else if argument.starts_with('-')
+            && let Some(Class::Refused(reason)) = class(argument)
+        {
+            bail!("{argument} is not supported: {reason}");
+        }
+    }
+    Ok(())
+}
+
+/// The arguments with response files (`@FILE`) replaced by what they say, as clang does it.
+pub fn expanded(arguments: &[OsString]) -> Vec<OsString> {
+    /// As many may be nested in one another.
+    const DEPTH: usize = 20;
+    let mut words = arguments.to_vec();
+    for _ in 0..DEPTH {
+        if !words.iter().any(|word| response_file(word).is_some()) {
+            break;
+        }
+        words = words
+            .into_iter()
+            .flat_map(|word| match response_file(&word) {
+                Some(text) => twin_linker::args::split_words(&text).into_iter().map(OsString::from).collect(),
+                None => vec![word],
+            })
+            .collect();
+    }
+    words
+}
+
+/// The text of the response file that `word` names; a name without a file is an ordinary argument.
+fn response_file(word: &OsStr) -> Option<String> {
+    std::fs::read_to_string(word.to_str()?.strip_prefix('@')?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_word_decides() {
+        assert_eq!(class("-Wall"), Some(Class::Passed));
+        assert_eq!(class("-mcmodel=small"), Some(Class::Passed));
+        assert_eq!(class("-march=native"), Some(Class::Handled));
+        assert_eq!(class("-mcmodel=large"), Some(Class::Refused("the address space of Twin programs is fixed")));
+        assert_eq!(class("-m32"), Some(Class::Handled));
+        assert_eq!(class("--frobnicate"), None);
+    }
+
+    #[test]
+    fn no_word_has_two_classes() {
+        let mut words: Vec<&str> = listed().map(|(word, _)| word).collect();
+        words.sort_unstable();
+        let twice: Vec<_> = words.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+        assert!(twice.is_empty(), "{twice:?}");
+    }
+
+    #[test]
+    fn refuses_options_and_not_their_values() {
+        let line = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
+        check(&line("-O2 -pthread -fsanitize-trap=all -o -fopenmp -c a.c")).expect("accepted");
+        let error = check(&line("-O2 -fopenmp")).expect_err("refused").to_string();
+        assert_eq!(error, "-fopenmp is not supported: there is no runtime library for it");
+    }
+}

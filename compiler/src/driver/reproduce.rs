@@ -1,0 +1,69 @@
+//! What twin-cc puts into a reproduction bundle: each source, preprocessed.
+
+use super::jobs::Job;
+use super::tools::Tools;
+use crate::convention::Mode;
+use anyhow::{Context, Result, ensure};
+use std::ffi::OsString;
+use std::process::Command;
+use twin_linker::reproduce::Bundle;
+
+/// Name of the preprocessed source in a bundle.
+const SOURCE: &str = "source.i";
+
+/// Saves the compile jobs among `jobs` if the environment asks for it. Links are saved by twin-ld.
+///
+/// # Errors
+/// If a file cannot be read or written.
+pub fn save(tools: &Tools, jobs: &[Job], mode: Mode, arguments: &[OsString]) -> Result<()> {
+    for job in jobs.iter().filter(|job| job.makes_object() && !job.is_assembler()) {
+        let Some(bundle) = Bundle::wanted("twin-cc")? else { break };
+        let input = job.input().context("clang names no input")?;
+        let options = options(arguments, jobs);
+        let status = Command::new(&tools.clang)
+            .args(tools.canonical_flags())
+            .args(&options)
+            .args(["-E", "-w", "-o"])
+            .arg(bundle.path(SOURCE))
+            .arg(input)
+            .status()
+            .with_context(|| format!("cannot run {}", tools.clang.display()))?;
+        ensure!(status.success(), "cannot preprocess {}", input.display());
+        let mode = match mode {
+            Mode::Uniform => "-mtwin=uniform",
+            Mode::Leaf => "-mtwin=leaf",
+        };
+        let mut replayed = vec![mode.to_owned()];
+        replayed.extend(options.iter().map(|option| option.to_string_lossy().into_owned()));
+        replayed.extend(["-c", SOURCE, "-o", "output.o"].map(str::to_owned));
+        bundle.finish("twin-cc", &replayed, &version(tools))?;
+    }
+    Ok(())
+}
+
+/// The arguments less inputs, outputs and the choice of a step.
+fn options(arguments: &[OsString], jobs: &[Job]) -> Vec<OsString> {
+    let inputs: Vec<_> = jobs.iter().filter_map(Job::input).collect();
+    let mut kept = Vec::new();
+    let mut words = arguments.iter();
+    while let Some(word) = words.next() {
+        let text = word.to_string_lossy();
+        if ["-o", "-x", "-MF", "-MT", "-MQ"].contains(&&*text) {
+            words.next();
+            continue;
+        }
+        let step = ["-c", "-S", "-MD", "-MMD", "-MP"].contains(&&*text) || text.starts_with("-l");
+        let file = text.starts_with("-o") || inputs.contains(&word.as_os_str());
+        let object = !text.starts_with('-') && (text.ends_with(".o") || text.ends_with(".a"));
+        if !step && !file && !object {
+            kept.push(word.clone());
+        }
+    }
+    kept
+}
+
+fn version(tools: &Tools) -> String {
+    let clang = Command::new(&tools.clang).arg("--version").output();
+    let clang = clang.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    format!("twin-cc {}\n{}", env!("CARGO_PKG_VERSION"), clang.lines().next().unwrap_or_default())
+}
