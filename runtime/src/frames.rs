@@ -3,7 +3,6 @@
 use crate::verify::cannot_tell;
 use anyhow::Result;
 use clap::Args;
-use std::io::Write;
 use std::path::PathBuf;
 
 /// What was written on the command line.
@@ -24,9 +23,6 @@ pub fn frames(arguments: &FramesArguments) -> Result<()> {
     let bytes = std::fs::read(path).map_err(|e| cannot_tell(path, &e))?;
     let picture = twin_verify::picture::draw(&bytes, arguments.function.as_deref())
         .map_err(|e| cannot_tell(path, &format_args!("{e:#}")))?;
-    match std::io::stdout().write_all(picture.as_bytes()) {
-        // Whoever reads it may have seen enough.
-        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        result => Ok(result?),
-    }
+    print!("{picture}");
+    Ok(())
 }

@@ -41,7 +41,12 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
+    let command = Arguments::parse().command;
+    // `twin run` has to stay for its program's sake.
+    if !matches!(command, Command::Run(_)) {
+        twin_linker::sigpipe::end_with_reader();
+    }
+    let result = match command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Hop(arguments) => hop::hop(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Inspect(arguments) => inspect::inspect(&arguments).map(|()| ExitCode::SUCCESS),

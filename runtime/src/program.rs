@@ -35,7 +35,15 @@ impl Program {
             let status = if e.kind() == std::io::ErrorKind::NotFound { NOT_FOUND } else { CANNOT_RUN };
             fail(status, &reason(&e))
         })?;
-        Image::parse(&bytes).map_err(|e| fail(CANNOT_RUN, &format!("{e:#}")))?;
+        Program::new(path, bytes).map_err(|e| fail(CANNOT_RUN, &format!("{e:#}")).into())
+    }
+
+    /// The executable with these bytes.
+    ///
+    /// # Errors
+    /// If it is not one of Twin's.
+    pub fn new(path: &Path, bytes: Vec<u8>) -> Result<Program> {
+        Image::parse(&bytes)?;
         Ok(Program { path: path.to_owned(), bytes })
     }
 

@@ -37,6 +37,9 @@ pub struct RunArguments {
     /// Show them as JSON, one line a hop
     #[arg(long, requires = "timeline")]
     json: bool,
+    /// What the program sees as its own name
+    #[arg(long, value_name = "NAME")]
+    argv0: Option<OsString>,
     /// The program and its arguments
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "PROG")]
     program: Vec<OsString>,
@@ -88,10 +91,11 @@ pub fn run(arguments: &RunArguments) -> Result<ExitCode> {
 /// The command that starts the program, and descriptors that must stay open until it has.
 fn command(arguments: &RunArguments, program: &Program) -> Result<(Command, Vec<OwnedFd>)> {
     let mut inherited = Vec::new();
+    let name = arguments.argv0.as_ref().unwrap_or(&arguments.program[0]);
     let mut command = match arguments.isa {
         Isa::X86_64 => {
             let mut command = Command::new(&program.path);
-            command.arg0(&arguments.program[0]);
+            command.arg0(name);
             command
         }
         Isa::Aarch64 => {
@@ -99,7 +103,7 @@ fn command(arguments: &RunArguments, program: &Program) -> Result<(Command, Vec<
             let image = sys::high_duplicate(&program.aarch64_file()?)?;
             let executable = sys::high_duplicate(&std::fs::File::open(&program.path)?)?;
             let mut command = Command::new(qemu);
-            command.arg("-0").arg(&arguments.program[0]).arg(format!("/proc/self/fd/{}", image.as_raw_fd()));
+            command.arg("-0").arg(name).arg(format!("/proc/self/fd/{}", image.as_raw_fd()));
             command.env("__TWIN_START", format!("{},{}", image.as_raw_fd(), executable.as_raw_fd()));
             inherited.extend([image, executable]);
             command

@@ -5,6 +5,7 @@ use crate::program::Program;
 use anyhow::Result;
 use object::{Object, ObjectSymbol, SymbolKind};
 use serde::{Deserialize, Serialize};
+use std::io::Write;
 
 /// One line of the runtime's trace (runtime/rt/trace.c).
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -78,9 +79,9 @@ impl Timeline {
         Timeline { hops, symbols: Symbols::new(program.elf(Isa::X86_64)) }
     }
 
-    /// Prints the table.
+    /// Prints the table, if anybody reads it: the program's exit status is what counts.
     pub fn print(&self) {
-        eprint!("{}", self.table());
+        drop(std::io::stderr().write_all(self.table().as_bytes()));
     }
 
     /// Prints one JSON object a hop: the runtime's line with the function's name.
@@ -95,7 +96,8 @@ impl Timeline {
             function: String,
         }
         for hop in &self.hops {
-            eprintln!("{}", serde_json::to_string(&Line { hop, function: self.symbols.function(hop.pc) })?);
+            let line = serde_json::to_string(&Line { hop, function: self.symbols.function(hop.pc) })?;
+            drop(writeln!(std::io::stderr(), "{line}"));
         }
         Ok(())
     }

@@ -119,9 +119,6 @@ impl<'a> Binary<'a> {
     /// "not a Twin program", or what is damaged.
     pub fn parse(bytes: &'a [u8]) -> Result<Binary<'a>> {
         let image::Image { note, aarch64, .. } = image::Image::parse(bytes)?;
-        if note.native_text.is_empty() {
-            bail!("the Twin note does not tell native code from uniform code (linked by an older twin-ld?)");
-        }
         if note.native_text.windows(2).any(|w| w[0].range.end > w[1].range.start)
             || note.native_text.iter().any(|n| n.range.start >= n.range.end)
         {

@@ -9,8 +9,6 @@ use std::collections::{BTreeSet, HashMap};
 
 /// No switch has more cases than this.
 const MAX_TABLE: u64 = 1 << 16;
-/// Both ABIs keep the stack pointer aligned so at calls.
-const CFA_ALIGN: u64 = 16;
 /// Rounds in which jump tables lead to further jump tables.
 const MAX_ROUNDS: usize = 64;
 
@@ -189,12 +187,9 @@ impl Analysis<'_, '_> {
             Expr::Sum(register, constant) => state.register(register).plus(constant).unwrap_or(Value::Unknown),
             Expr::Loaded(n) => insn.accesses.get(n).map_or(Value::Unknown, |access| self.loaded(access, state)),
             Expr::Bounded(_) => Value::Unknown,
-            Expr::Or(register, bits) => match state.register(register) {
-                Value::Constant(n) => Value::Constant(n | bits),
-                // That adds, if it is below the alignment of the CFA.
-                Value::Frame(n) if bits < CFA_ALIGN && n as u64 & bits == 0 => {
-                    Value::Frame(n.wrapping_add_unsigned(bits))
-                }
+            Expr::Or(register, bits) => state.register(register).with_bits(bits).unwrap_or(Value::Unknown),
+            Expr::Insert { register, mask, bits } => match state.register(register) {
+                Value::Constant(n) => Value::Constant(n & !mask | bits),
                 _ => Value::Unknown,
             },
             Expr::Either(a, b) => state.register(a).or(state.register(b)).unwrap_or(Value::Unknown),

@@ -168,6 +168,15 @@ pub enum Expr {
     },
     /// A register with some bits set.
     Or(Reg, u64),
+    /// A register with the bits of a mask replaced.
+    Insert {
+        /// The register.
+        register: Reg,
+        /// Bits that are replaced.
+        mask: u64,
+        /// By what.
+        bits: u64,
+    },
     /// One of two registers.
     Either(Reg, Reg),
     /// What the access with this number reads.

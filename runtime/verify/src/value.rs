@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 /// Where the saved frame pointer and the return address begin.
 const FRAME_RECORD: i64 = -16;
+/// Both ABIs keep the stack pointer aligned so at calls.
+const CFA_ALIGN: u64 = 16;
 
 /// Where a value that nothing else is known of was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -75,6 +77,20 @@ impl Value {
                 Some(Value::FrameEither(n, m))
             }
             _ => self.frame_base().zip(other.frame_base()).map(|(n, m)| Value::NearFrame(n.min(m))),
+        }
+    }
+
+    /// The value with some bits set. As the CFA is aligned, the lowest bits of a frame address are known; setting bits
+    /// never moves an address down.
+    #[must_use]
+    pub fn with_bits(self, bits: u64) -> Option<Value> {
+        let set = |n: i64| (n as u64 | bits) as i64;
+        match self {
+            Value::Constant(n) => Some(Value::Constant(n | bits)),
+            Value::Frame(n) if bits < CFA_ALIGN => Some(Value::Frame(set(n))),
+            Value::FrameEither(n, m) if bits < CFA_ALIGN => Value::Frame(set(n)).or(Value::Frame(set(m))),
+            _ if bits == 0 => Some(self),
+            _ => self.frame_base().map(Value::NearFrame),
         }
     }
 
@@ -216,5 +232,22 @@ impl State {
             self.compared = None;
         }
         changed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn setting_bits_of_a_frame_address_adds_them() {
+        assert_eq!(Value::Frame(-0x3e0).with_bits(8), Some(Value::Frame(-0x3d8)));
+        assert_eq!(Value::Frame(-24).with_bits(8), Some(Value::Frame(-24)));
+        assert_eq!(Value::FrameEither(-64, -48).with_bits(4), Some(Value::FrameEither(-60, -44)));
+        assert_eq!(Value::FrameEither(-64, -56).with_bits(8), Some(Value::Frame(-56)));
+        // A pointer that goes through an array, or bits that the alignment of the CFA says nothing about.
+        assert_eq!(Value::NearFrame(-64).with_bits(8), Some(Value::NearFrame(-64)));
+        assert_eq!(Value::Frame(-64).with_bits(16), Some(Value::NearFrame(-64)));
+        assert_eq!(Value::Unknown.with_bits(8), None);
     }
 }

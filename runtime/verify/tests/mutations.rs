@@ -69,6 +69,31 @@ fn moved_function() {
 }
 
 #[test]
+fn function_of_another_size() {
+    let (entry, address, size) = symbol(program(), Side::Visitor, "other");
+    let text = format!("at {address:#x}: size of the function: {size} bytes on x86-64, {} bytes on aarch64", size + 16);
+    expect(Kind::Symbol, "other", &text, |bytes| add(bytes, entry + SYMBOL_SIZE, 16));
+}
+
+#[test]
+fn moved_datum() {
+    let (entry, address, _) = symbol(program(), Side::Home, "words");
+    let text = format!("address of the datum: {:#x} on x86-64, {address:#x} on aarch64", address + 1);
+    expect(Kind::Symbol, "words", &text, |bytes| add(bytes, entry + SYMBOL_VALUE, 1));
+}
+
+/// Its new place is outside of the segment, too.
+#[test]
+fn moved_thread_local_variable() {
+    let (entry, offset, _) = symbol(program(), Side::Visitor, "counter");
+    let found = violations(|bytes| add(bytes, entry + SYMBOL_VALUE, 4));
+    let text = format!("address of the thread-local variable: {offset:#x} on x86-64, {:#x} on aarch64", offset + 4);
+    assert!(found.iter().all(|v| v.subject == "counter"), "{found:#?}");
+    assert!(found.iter().any(|v| v.kind == Kind::Symbol && v.to_string().contains(&text)), "{found:#?}");
+    assert!(found.iter().any(|v| v.kind == Kind::Tls && v.message.starts_with("aarch64 is outside of")), "{found:#?}");
+}
+
+#[test]
 fn datum_of_another_size() {
     let (entry, address, _) = symbol(program(), Side::Visitor, "table");
     let text = format!("at {address:#x}: size of the datum: 16 bytes on x86-64, 24 bytes on aarch64");
@@ -334,6 +359,26 @@ fn value_kept_in_a_callee_saved_register() {
     assert!(found.iter().any(|v| v.kind == Kind::Register && v.message.contains(&text)), "{found:#?}");
     let slot = "slot CFA-40..CFA-32 lives across the uniform call on aarch64, but x86-64 does not read it there";
     assert!(found.iter().any(|v| v.kind == Kind::Slot && v.message == slot), "{found:#?}");
+}
+
+/// Instead of adding what a slot holds, a vector register is added that no call preserves.
+#[test]
+fn value_kept_in_a_vector_register() {
+    let load = find(program(), Side::Home, "work", &[0xf2, 0x0f, 0x58, 0x4d, 0xf0]);
+    let found = violations(|bytes| put(bytes, load.offset, &[0xf2, 0x0f, 0x58, 0xca, 0x90]));
+    let text = format!("x86-64 xmm2 is read at {:#x} before it is written", load.insn.address);
+    assert!(found.iter().all(|v| v.subject == "work"), "{found:#?}");
+    assert!(found.iter().any(|v| v.kind == Kind::Register && v.message.contains(&text)), "{found:#?}");
+    assert!(found.iter().any(|v| v.kind == Kind::Slot && v.message.contains("CFA-32")), "{found:#?}");
+}
+
+/// Padding behind a call becomes a conditional jump to the next instruction.
+#[test]
+fn condition_kept_in_the_flags() {
+    let all = instructions(program(), Side::Home, "work");
+    let padding = all.iter().rfind(|f| f.bytes == [0x0f, 0x1f, 0x00]).expect("padding");
+    let text = format!("x86-64 flags is read at {:#x} before it is written, after the uniform", padding.insn.address);
+    expect(Kind::Register, "work", &text, |bytes| put(bytes, padding.offset, &[0x72, 0x00, 0x90]));
 }
 
 #[test]

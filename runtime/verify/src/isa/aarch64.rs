@@ -453,6 +453,13 @@ impl Reader {
             }
             MOVZ => immediate(&first).map(Expr::Constant),
             MOVN => immediate(&first).map(|n| Expr::Constant(!n)),
+            MOVK => match first {
+                Operand::ImmShift(n, shift) if shift < 64 => {
+                    const HALF: u64 = 0xffff;
+                    Some(Expr::Insert { register: to, mask: HALF << shift, bits: u64::from(n) << shift })
+                }
+                _ => None,
+            },
             FMOV => source.map(|r| Expr::Sum(r, 0)),
             ORR => match (source, immediate(&second)) {
                 (None, Some(constant)) => Some(Expr::Constant(constant)),

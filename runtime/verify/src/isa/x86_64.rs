@@ -153,7 +153,9 @@ impl<'i> Reader<'i> {
             if reads {
                 self.insn.uses.insert(register);
             }
-            if writes && !matches!(used.access(), OpAccess::CondWrite | OpAccess::ReadCondWrite) {
+            // What these leave of their destination, if they find no bit, is undefined for the language.
+            let finds_bit = matches!(self.raw.mnemonic(), Mnemonic::Bsf | Mnemonic::Bsr);
+            if writes && (finds_bit || !matches!(used.access(), OpAccess::CondWrite | OpAccess::ReadCondWrite)) {
                 self.insn.defs.insert(register);
             }
         }
