@@ -1,5 +1,4 @@
 // Signal handlers: raise, masks, siginfo, an alternate stack, handlers that are interrupted; never a hop inside one.
-//#Broken: [O1::verify Os::verify] twin verify does not follow a frame address that aarch64 computes by orr over a loop
 //#Flags: -D_GNU_SOURCE
 //#ExpectFile
 #include <errno.h>

@@ -20,6 +20,22 @@ static int *address(void) {
     return &inner;
 }
 
+// Calls one after the other that get addresses of variables: the thread pointer is read anew for each.
+__attribute__((noinline)) static int add(int *variable, int value) {
+    fflush(stdout);
+    return *variable += value;
+}
+
+static int addresses_in_a_row(void) {
+    static _Thread_local int first = 1, second = 2, third[4];
+    int sum = add(&first, 1);
+    sum += add(&second, sum);
+    sum += add(&third[1], sum);
+    sum += add(&first, sum);
+    sum += add(&third[3], first);
+    return sum + add(&second, 1) + first;
+}
+
 int main(void) {
     both.pointer = &initialised;
     int *inner = address();
@@ -39,6 +55,8 @@ int main(void) {
         }
     }
     printf("%d %ld %g %s %d %d\n", initialised, zeroed, both.value, aligned, *inner, *both.pointer);
+    printf("%d\n", addresses_in_a_row());
+    printf("%d\n", addresses_in_a_row());
     int result = close(-1);
     printf("%d %d\n", result, errno == EBADF);
     return 0;

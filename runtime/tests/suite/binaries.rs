@@ -14,6 +14,8 @@ pub fn trials() -> Vec<Trial> {
         ("readelf_and_objdump", readelf_and_objdump),
         ("gdb", gdb),
         ("same_input_same_bytes", same_input_same_bytes),
+        ("same_bytes_in_company", same_bytes_in_company),
+        ("same_objects_same_executable", same_objects_same_executable),
         ("inspect", inspect),
         ("aarch64_addresses", aarch64_addresses),
     ];
@@ -37,7 +39,7 @@ fn from_anywhere() -> Result<()> {
     let executable = directory.path().join("a");
     let tool =
         |name: &str| Invocation::new("/", "/usr/bin/env").arg("-i").arg(root().join("target/release").join(name));
-    tool("twin-cc").arg("-O1").arg(example("nqueens")).arg("-o").arg(&executable).run()?;
+    tool("twin-cc").args(["--verify", "-O1"]).arg(example("nqueens")).arg("-o").arg(&executable).run()?;
     for options in [&["--isa", "aarch64"], &["--stress", "every=100"]] {
         let outcome = tool("twin").arg("run").args(options).arg(&executable).run()?;
         ensure!(outcome.stdout.starts_with(b"8 queens: 92 solutions"), "{options:?}");
@@ -52,7 +54,7 @@ fn through_a_link() -> Result<()> {
     let directory = scratch()?;
     std::os::unix::fs::symlink(root().join("target/release/twin-cc"), directory.path().join("cc"))?;
     let compiler = Invocation::new(directory.path(), "./cc");
-    compiler.arg(example("nqueens")).args(["-o", "a"]).run()?;
+    compiler.arg("--verify").arg(example("nqueens")).args(["-o", "a"]).run()?;
     Invocation::new(directory.path(), "./a").run()?;
     Ok(())
 }
@@ -111,6 +113,49 @@ fn same_input_same_bytes() -> Result<()> {
             let second = std::fs::read(build(directory.path(), name, flags)?)?;
             ensure!(first == second, "{name} {flags:?} differs");
         }
+    }
+    Ok(())
+}
+
+/// Whatever the directory, the name of the output, the number of processors and the load: the two code generators and
+/// the linker's threads take turns differently each time.
+fn same_bytes_in_company() -> Result<()> {
+    for (name, flags) in [("report", ["-O2", "-g0"]), ("cg", ["-O3", "-g0"]), ("tree", ["-O0", "-g0"])] {
+        let alone = scratch()?;
+        let expected = std::fs::read(build(alone.path(), name, &flags)?)?;
+        let one = |index: usize| -> Result<()> {
+            let directory = scratch()?;
+            let executable = directory.path().join(format!("out{index}"));
+            let compiler = root().join("target/release/twin-cc");
+            let invocation = if index.is_multiple_of(2) {
+                Invocation::new(directory.path(), "/usr/bin/taskset").args(["-c", "0"]).arg(compiler)
+            } else {
+                Invocation::new("/", compiler)
+            };
+            invocation.args(flags).arg(example(name)).arg("-o").arg(&executable).run()?;
+            ensure!(std::fs::read(executable)? == expected, "{name}, compilation {index} differs");
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            let all: Vec<_> = (0..6).map(|index| scope.spawn(move || one(index))).collect();
+            all.into_iter().try_for_each(|thread| thread.join().map_err(|_| anyhow::anyhow!("panic"))?)
+        })?;
+    }
+    Ok(())
+}
+
+fn same_objects_same_executable() -> Result<()> {
+    let directory = scratch()?;
+    let compiler = || Invocation::tool(directory.path(), "twin-cc");
+    let read = |name: &str| std::fs::read(directory.path().join(name));
+    for name in ["a.o", "b.o"] {
+        compiler().args(["-O2", "-g", "-c"]).arg(example("words")).args(["-o", name]).run()?;
+    }
+    ensure!(read("a.o")? == read("b.o")?, "objects differ");
+    let names = ["1", "2", "3", "4", "5", "6"];
+    for name in names {
+        compiler().args(["a.o", "-o", name]).run()?;
+        ensure!(read(name)? == read(names[0])?, "executable {name} differs");
     }
     Ok(())
 }

@@ -8,7 +8,7 @@
 //! | `//#Flags: -w -lm` | options for twin-cc and clang |
 //! | `//#Args: one two` | arguments of the program |
 //! | `//#Stdin: text` | a line of the standard input |
-//! | `//#Levels: O0 O2g` | optimisation levels (a `g` at the end adds -g) instead of `O0 O1 O2 O3 Os O2g` |
+//! | `//#Levels: O0 O2g` | optimisation levels (`g` at the end adds -g, `lto` -flto) instead of `O0 O1 O2 O3 Os O2g O2lto` |
 //! | `//#Hop: every=1 every=5` | intervals of `twin run --stress` instead of `every=1 every=2 every=13` |
 //! | `//#NoClang: reason` | what clang and the host's C library make of it is something else |
 //! | `//#NoHops: reason` | a run may end without a single hop |
@@ -69,7 +69,7 @@ impl Directives {
             }
         }
         if directives.levels.is_empty() {
-            directives.levels = words("O0 O1 O2 O3 Os O2g");
+            directives.levels = words("O0 O1 O2 O3 Os O2g O2lto");
         }
         if directives.hops.is_empty() {
             directives.hops = vec![1, 2, 13];

@@ -4,7 +4,7 @@ use crate::tools::{Invocation, compile, root, scratch};
 use crate::trial;
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
-use std::io::{BufRead, BufReader, Lines};
+use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Stdio};
 
@@ -16,6 +16,10 @@ pub fn trials() -> Vec<Trial> {
         trials.push(trial(format!("hops::pid_and_status_stay::{vehicle}"), move || pid_and_status_stay(vehicle)));
         trials.push(trial(format!("hops::signals_are_statuses::{vehicle}"), move || signals_are_statuses(vehicle)));
         trials.push(trial(format!("hops::on_request::{vehicle}"), move || on_request(vehicle)));
+        for call in ["read", "poll", "nanosleep"] {
+            let name = format!("hops::from_a_call_that_blocks::{vehicle}::{call}");
+            trials.push(trial(name, move || from_a_call_that_blocks(vehicle, call)));
+        }
     }
     for name in ["nqueens", "tree", "cg", "fft", "sort", "report", "words"] {
         for level in ["O0", "O2", "O3"] {
@@ -167,6 +171,77 @@ fn on_request(vehicle: &str) -> Result<()> {
     let expected: Vec<_> =
         ["aarch64", "x86_64"].iter().cycle().take(6).map(|&to| (to.to_owned(), vehicle.to_owned())).collect();
     ensure!(hops == expected, "{hops:?}");
+    Ok(())
+}
+
+/// Prints its PID, does a call that blocks, and prints what came of it.
+const BLOCKS: &str = r#"
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+static void nothing(int signal) { (void)signal; }
+int main(int argc, char **argv) {
+    char text[10] = "";
+    struct timespec left = {1000, 0};
+    sigaction(SIGUSR1, &(struct sigaction){.sa_handler = nothing}, NULL);
+    printf("%d\n", getpid());
+    fflush(stdout);
+    if (argc > 1 && strcmp(argv[1], "read") == 0) {
+        printf("%zd %s\n", read(0, text, 4), text);
+    } else if (argc > 1 && strcmp(argv[1], "poll") == 0) {
+        struct pollfd input = {0, POLLIN, 0};
+        int ready = poll(&input, 1, -1);
+        printf("%d %d\n", ready, (input.revents & POLLIN) != 0);
+    } else {
+        int result = nanosleep(&left, &left);
+        printf("%d %d %d\n", result, errno == EINTR, left.tv_sec > 0 && left.tv_sec < 1000);
+    }
+    return 0;
+}
+"#;
+
+/// A request ends a blocking call, and the other ISA goes on with it: the program does not see anything.
+fn from_a_call_that_blocks(vehicle: &str, call: &str) -> Result<()> {
+    let directory = scratch()?;
+    let executable = compile(directory.path(), "blocks", BLOCKS, &["-O2"])?;
+    let invocation = Invocation::twin_run(directory.path(), &["--timeline", "--json"]).arg(executable).arg(call);
+    let mut command = invocation.command();
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let mut lines = BufReader::new(child.stdout.take().context("piped")?).lines();
+    let pid = lines.next().context("no PID")??;
+    Invocation::tool(directory.path(), "twin").args(["hop", "--vehicle", vehicle, &pid]).run()?;
+    // The process becomes qemu's, or gets a child that is the visitor's keeper.
+    let process = Path::new("/proc").join(&pid);
+    let has_hopped = || -> Result<bool> {
+        Ok(match vehicle {
+            "exec" => process.join("exe").read_link()?.to_string_lossy().contains("qemu"),
+            _ => !std::fs::read_to_string(process.join("task").join(&pid).join("children"))?.is_empty(),
+        })
+    };
+    while !has_hopped().context("it ended")? {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    let expected = match call {
+        "read" => "4 word",
+        "poll" => "1 1",
+        _ => "-1 1 1",
+    };
+    if call == "nanosleep" {
+        // Again and again: a signal may come before the call has begun anew.
+        let script = format!("while kill -USR1 {pid} 2> /dev/null; do sleep 0.01; done");
+        Invocation::new(directory.path(), "/bin/sh").args(["-c", &script]).run()?;
+    } else {
+        child.stdin.take().context("piped")?.write_all(b"word")?;
+    }
+    let line = lines.next().context("it ended")??;
+    ensure!(line == expected, "{line}");
+    let output = child.wait_with_output()?;
+    let text = String::from_utf8(output.stderr)?;
+    ensure!(output.status.success() && text.lines().count() == 1, "{}: {text}", output.status);
     Ok(())
 }
 

@@ -1,20 +1,28 @@
 //! The test suite of the tools as a user has them: `target/release/{twin-cc,twin-ld,twin}` and the sysroot, which
 //! `cargo build --release && ci/sysroot` make.
 //!
-//! - [`programs`]: every C file in `examples/` and `runtime/tests/programs/` is a set of tests, told what to do by
+//! - [`programs`]: every C file in `examples/`, `examples/nas/` and `runtime/tests/programs/` is a set of tests, told what to do by
 //!   directives in its own source ([`directives`]).
 //! - [`errors`]: bad input.
+//! - [`unsupported`]: what the README says about it.
 //! - [`hops`]: what must hold at and around a hop.
 //! - [`binaries`]: what must hold for the files that are made.
+//! - [`lto`]: several modules with `-flto`.
+//! - [`verification`]: `twin-cc --verify`; all other tests use it too, for whatever they link.
 //! - [`bzip2`]: a real program on 12 MB.
+//! - [`random`]: programs that csmith makes.
 
 mod binaries;
 mod bzip2;
 mod directives;
 mod errors;
 mod hops;
+mod lto;
 mod programs;
+mod random;
 mod tools;
+mod unsupported;
+mod verification;
 
 use anyhow::{Result, ensure};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -38,9 +46,13 @@ fn trials() -> Result<Vec<Trial>> {
     }
     let mut trials = programs::trials()?;
     trials.extend(errors::trials());
+    trials.extend(unsupported::trials());
     trials.extend(hops::trials());
     trials.extend(binaries::trials());
+    trials.extend(lto::trials());
+    trials.extend(verification::trials());
     trials.extend(bzip2::trials());
+    trials.extend(random::trials());
     Ok(trials)
 }
 
@@ -50,6 +62,11 @@ type Test = (&'static str, fn() -> Result<()>);
 /// A test with the name `name`.
 fn trial(name: impl Into<String>, test: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
     Trial::test(name, move || test().map_err(|error| Failed::from(format!("{error:#}"))))
+}
+
+/// A trial that is not run; `reason` says why.
+fn ignored(name: String, reason: &str) -> Trial {
+    trial(name, || Ok(())).with_kind(reason).with_ignored_flag(true)
 }
 
 /// Tests that are functions, named after their group.

@@ -2,12 +2,15 @@
 
 use crate::directives::Directives;
 use crate::tools::{Invocation, Outcome, root, same, scratch};
-use crate::trial;
+use crate::{ignored, trial};
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use tempfile::TempDir;
+
+/// Where the programs are, and what precedes the name of the file in the name of the program.
+const FOLDERS: [(&str, &str); 3] = [("examples", ""), ("examples/nas", "nas_"), ("runtime/tests/programs", "")];
 
 /// Hops of a run with the exec vehicle, which takes milliseconds for each.
 const EXEC_HOPS: u64 = 30;
@@ -40,14 +43,14 @@ enum Way {
 /// Malformed directives, with file and line.
 pub fn trials() -> Result<Vec<Trial>> {
     let mut trials = Vec::new();
-    for folder in ["examples", "runtime/tests/programs"] {
+    for (folder, prefix) in FOLDERS {
         let folder = root().join(folder);
         let entries = folder.read_dir().with_context(|| folder.display().to_string())?;
         let files = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
         let mut sources: Vec<_> = files.into_iter().filter(|f| f.extension().is_some_and(|e| e == "c")).collect();
         sources.sort();
         for source in sources {
-            let program = Program::read(source)?;
+            let program = Program::read(source, prefix)?;
             trials.extend(program.trials());
         }
     }
@@ -55,8 +58,8 @@ pub fn trials() -> Result<Vec<Trial>> {
 }
 
 impl Program {
-    fn read(source: PathBuf) -> Result<Program> {
-        let name = source.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    fn read(source: PathBuf, prefix: &str) -> Result<Program> {
+        let name = format!("{prefix}{}", source.file_stem().unwrap_or_default().to_string_lossy());
         let text = std::fs::read_to_string(&source).with_context(|| source.display().to_string())?;
         let directives = Directives::parse(&text).with_context(|| source.display().to_string())?;
         Ok(Program { name, source, directives })
@@ -105,10 +108,13 @@ impl Program {
 
     /// `compiler flags... source -o executable`.
     fn compile(&self, compiler: Invocation, level: &str, executable: &Path) -> Invocation {
-        let debug = level.strip_suffix('g');
+        let suffixed = [("g", "-g"), ("lto", "-flto")]
+            .into_iter()
+            .find_map(|(suffix, flag)| Some((level.strip_suffix(suffix)?, flag)));
+        let (level, flag) = suffixed.map_or((level, None), |(level, flag)| (level, Some(flag)));
         compiler
-            .arg(format!("-{}", debug.unwrap_or(level)))
-            .args(debug.map(|_| "-g"))
+            .arg(format!("-{level}"))
+            .args(flag)
             .arg(&self.source)
             .args(&self.directives.flags)
             .arg("-o")
@@ -157,7 +163,9 @@ impl Build {
     fn make(&self) -> Result<TempDir> {
         let directory = scratch()?;
         let executable = directory.path().join(&self.program.name);
-        self.program.compile(Invocation::tool(directory.path(), "twin-cc"), &self.level, &executable).run()?;
+        // Verification is a trial of its own.
+        let compiler = Invocation::new(directory.path(), root().join("target/release/twin-cc"));
+        self.program.compile(compiler, &self.level, &executable).run()?;
         Ok(directory)
     }
 
@@ -204,9 +212,4 @@ impl Way {
             Way::Exec => "hop_exec".to_owned(),
         }
     }
-}
-
-/// A trial that is shown with the reason why it does not run.
-fn ignored(name: String, reason: &str) -> Trial {
-    trial(name, || Ok(())).with_kind(reason).with_ignored_flag(true)
 }

@@ -47,9 +47,10 @@ impl Invocation {
         Invocation { directory: directory.into(), words: vec![program.into()], stdin: Vec::new(), status: Some(0) }
     }
 
-    /// Runs one of Twin's tools in `directory`.
+    /// Runs one of Twin's tools in `directory`. Whatever twin-cc links has to pass `twin verify`.
     pub fn tool(directory: impl Into<PathBuf>, name: &str) -> Invocation {
-        Invocation::new(directory, root().join("target/release").join(name))
+        let tool = Invocation::new(directory, root().join("target/release").join(name));
+        if name == "twin-cc" { tool.arg("--verify") } else { tool }
     }
 
     /// `twin run options... --`, with the program still to come.
