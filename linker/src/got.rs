@@ -6,6 +6,7 @@ use crate::ids::{ObjectId, Pair, SectionId, Side, SymbolId};
 use crate::isa::{self, Base, Form};
 use crate::objects::{Class, Section, Segment};
 use crate::program::{Program, Target, only_on};
+use crate::source::Sources;
 use anyhow::Result;
 use object::elf;
 use std::collections::{BTreeMap, HashMap};
@@ -83,9 +84,7 @@ pub fn scan(program: &mut Program) -> Result<Pair<Got>> {
 #[derive(Default)]
 struct Referrers {
     sides: Pair<bool>,
-    places: Vec<String>,
-    /// Whether there are more than are shown.
-    more: bool,
+    places: Pair<Vec<(SectionId, u64)>>,
 }
 
 struct Scan<'p, 'a> {
@@ -146,28 +145,27 @@ impl Scan<'_, '_> {
     }
 
     fn note_undefined(&mut self, symbol: SymbolId, section: SectionId, side: Side, offset: u64) {
-        const SHOWN: usize = 3;
         let referrers = self.undefined.entry(symbol).or_default();
         referrers.sides[side] = true;
-        if referrers.places.len() == SHOWN {
-            referrers.more = true;
-            return;
-        }
-        let place = self.program.describe_place(section, side, offset);
-        if !referrers.places.contains(&place) {
-            referrers.places.push(place);
-        }
+        referrers.places[side].push((section, offset));
     }
 
     fn report(&mut self) {
+        const SHOWN: usize = 3;
+        const REFERENCED: &str = ">>> referenced by ";
+        let mut sources = Sources::default();
         for (&symbol, referrers) in &self.undefined {
             let mut message =
                 format!("undefined symbol: {}{}", self.program.globals[symbol].name, only_on(referrers.sides));
-            for place in &referrers.places {
-                message.push_str(&format!("\n>>> referenced by {place}"));
+            // The same places in both halves, though not the same number of relocations.
+            let side = if referrers.sides.home { Side::Home } else { Side::Visitor };
+            let places = &referrers.places[side];
+            for &(section, offset) in places.iter().take(SHOWN) {
+                let place = sources.place(self.program, section, side, offset, REFERENCED.len());
+                message.push_str(&format!("\n{REFERENCED}{place}"));
             }
-            if referrers.more {
-                message.push_str("\n>>> and by others");
+            if places.len() > SHOWN {
+                message.push_str(&format!("\n>>> referenced {} more times", places.len() - SHOWN));
             }
             self.errors.push(message);
         }

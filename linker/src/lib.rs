@@ -2,8 +2,8 @@
 //!
 //! One module a phase, in this order: [`args`], [`input`], [`resolve`] (with [`half`] and [`objects`], which read
 //! objects into the [`program`]), [`lto`], [`conventions`], [`synthetic`], [`gc`], [`eh_frame`], [`got`], [`layout`] (with
-//! [`tls`] and [`merge`]), [`relocate`], [`verify`], [`output`], [`map`]; [`reproduce`] saves a job. [`link`] runs them; [`isa`] holds what depends on an ISA.
-//! [`sigpipe`] is for the command-line tools, as are [`fat`] and [`image`]: the two file formats.
+//! [`tls`] and [`merge`]), [`relocate`], [`verify`], [`output`], [`map`]; [`reproduce`] saves a job. [`link`] runs them; [`isa`] holds what depends on an ISA, and
+//! [`source`] finds source lines for messages. [`sigpipe`] is for the command-line tools, as are [`fat`] and [`image`]: the two file formats.
 pub mod args;
 pub mod conventions;
 pub mod eh_frame;
@@ -28,6 +28,7 @@ pub mod relocate;
 pub mod reproduce;
 pub mod resolve;
 pub mod sigpipe;
+pub mod source;
 pub mod symtab;
 pub mod synthetic;
 pub mod tls;

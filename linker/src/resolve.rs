@@ -13,10 +13,11 @@ use crate::isa;
 use crate::lto::Merged;
 use crate::objects::{self, Meaning};
 use crate::program::{Definition, Program, Strength};
+use crate::source::Sources;
 use crate::synthetic;
 use anyhow::{Context, Result, bail};
 use object::elf;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 /// Prefix of the symbols that stand for a thread-local variable's distance from the thread pointer.
 const TP_OFFSET_PREFIX: &str = "__twin_tpoff.";
@@ -82,6 +83,9 @@ struct Resolver<'a, 'r> {
     lazy: Pair<HashMap<&'a str, MemberId>>,
     /// Symbols that were undefined when somebody referred to them.
     wanted: VecDeque<(Side, SymbolId)>,
+    /// Symbols that two objects define.
+    duplicates: HashSet<(SymbolId, ObjectId, ObjectId)>,
+    sources: Sources,
     errors: Errors,
 }
 
@@ -94,6 +98,8 @@ impl<'a, 'r> Resolver<'a, 'r> {
             members: Table::default(),
             lazy: Pair::default(),
             wanted: VecDeque::new(),
+            duplicates: HashSet::new(),
+            sources: Sources::default(),
             errors: Errors::default(),
         }
     }
@@ -248,7 +254,7 @@ impl<'a, 'r> Resolver<'a, 'r> {
                     _ if symbol.is_weak() => old,
                     _ if old_is_weak => new,
                     _ => {
-                        self.duplicate(side, id, old, object);
+                        self.duplicate(side, id, old, (object, index));
                         old
                     }
                 }
@@ -258,20 +264,29 @@ impl<'a, 'r> Resolver<'a, 'r> {
         self.program.globals[id].definitions[side] = Some(merged);
     }
 
-    fn duplicate(&mut self, side: Side, id: SymbolId, old: Definition, new: ObjectId) {
-        let Definition::Object(old, _) = old else { return };
-        let name = |object| &self.program.objects[object].name;
-        let message = format!(
-            "duplicate symbol: {}\n>>> defined at {}\n>>> defined at {}",
-            self.program.globals[id].name,
-            name(old),
-            name(new),
-        );
-        // The other half of the same object says the same.
-        let repeated = side == Side::Visitor && self.errors.messages().contains(&message);
-        if !self.args.allow_multiple_definition && !repeated {
-            self.errors.push(message);
+    fn duplicate(&mut self, side: Side, id: SymbolId, old: Definition, new: (ObjectId, usize)) {
+        const DEFINED: &str = ">>> defined at ";
+        let Definition::Object(object, index) = old else { return };
+        // The other half of the same objects says the same.
+        let is_new = self.duplicates.insert((id, object, new.0));
+        if self.args.allow_multiple_definition || !is_new {
+            return;
         }
+        let mut message = format!("duplicate symbol: {}", self.program.globals[id].name);
+        for (object, index) in [(object, index), new] {
+            let half = &self.program.objects[object].sides[side];
+            let symbol = &half.symbols[index];
+            let section = match symbol.place {
+                Place::Section(section) => half.sections[section],
+                _ => None,
+            };
+            let place = match section {
+                Some(section) => self.sources.place(&self.program, section, side, symbol.value, DEFINED.len()),
+                None => self.program.objects[object].name.clone(),
+            };
+            message.push_str(&format!("\n{DEFINED}{place}"));
+        }
+        self.errors.push(message);
     }
 
     /// The two halves of a fat object define a symbol together, or one of them alone does.

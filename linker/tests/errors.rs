@@ -15,8 +15,9 @@ fn all_undefined_symbols_are_reported() {
     bench.native("a.o", "int foo(void), bar(void); int _start(void) { return foo() + bar() + foo(); }");
     assert_eq!(
         bench.fail(&["a.o"]),
-        "twin-ld: error: undefined symbol: foo\n>>> referenced by a.o:(function _start)\n\
-         twin-ld: error: undefined symbol: bar\n>>> referenced by a.o:(function _start)\n"
+        "twin-ld: error: undefined symbol: foo\n>>> referenced by a.o.c\n>>>               a.o:(_start)\n\
+         >>> referenced by a.o.c\n>>>               a.o:(_start)\n\
+         twin-ld: error: undefined symbol: bar\n>>> referenced by a.o.c\n>>>               a.o:(_start)\n"
     );
     bench.native("b.o", "int foo(void);\nint _start(void) {\n#ifdef __aarch64__\nfoo();\n#endif\nreturn 0; }");
     assert!(bench.fail(&["b.o"]).starts_with("twin-ld: error: undefined symbol: foo (on aarch64 only)\n"));
@@ -29,7 +30,8 @@ fn duplicate_symbols_are_reported_once() {
     let bench = Bench::new();
     bench.native("a.o", "void _start(void) {} void f(void) {}");
     bench.native("b.o", "void f(void) {}");
-    let expected = "twin-ld: error: duplicate symbol: f\n>>> defined at a.o\n>>> defined at b.o\n";
+    let expected = "twin-ld: error: duplicate symbol: f\n>>> defined at a.o.c\n>>>            a.o:(f)\n\
+                    >>> defined at b.o.c\n>>>            b.o:(f)\n";
     assert_eq!(bench.fail(&["a.o", "b.o"]), expected);
     bench.link(&["a.o", "b.o", "-z", "muldefs"]);
 }

@@ -111,7 +111,12 @@ fn archives_give_what_either_isa_needs() {
     }
     std::fs::remove_file(bench.path("a.out")).expect("a.out");
     let message = bench.fail(&["start.o", "main.o", "--whole-archive", "libcrs.a"]);
-    assert!(message.contains("duplicate symbol: both\n>>> defined at libcrs.a(both.o)"), "{message}");
+    assert!(
+        message.contains(
+            "duplicate symbol: both\n>>> defined at both.o.c\n>>>            both.o:(both) in archive libcrs.a\n"
+        ),
+        "{message}"
+    );
     assert!(bench.fail(&["start.o", "main.o", "-lcrs", "-L.", "-u", "unused"]).contains("undefined symbol: undefined"));
 }
 
