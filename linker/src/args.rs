@@ -1,5 +1,6 @@
 //! The command line, as of GNU ld and lld: what was written, resolved to what it means.
 
+use crate::options::{IGNORED, IGNORED_VALUES, IGNORED_Z, OPTIONAL_VALUES, VALUES};
 use anyhow::{Context, Result, bail};
 use std::collections::{HashSet, VecDeque};
 use std::path::PathBuf;
@@ -34,13 +35,16 @@ pub enum Strip {
     All,
 }
 
+/// Bytes of the usual build-id.
+const SHA1_SIZE: usize = 20;
+
 /// The note that identifies a build.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BuildId {
     /// No note.
     None,
-    /// A hash of the content.
-    Hash,
+    /// A hash of the content with this many bytes.
+    Hash(usize),
     /// These bytes.
     Fixed(Vec<u8>),
 }
@@ -60,6 +64,8 @@ pub struct Args {
     pub sysroot: String,
     /// Symbols to treat as referenced.
     pub undefined: Vec<String>,
+    /// Those among them that must be defined.
+    pub required: Vec<String>,
     /// Symbols defined on the command line, with their expressions.
     pub definitions: Vec<(String, String)>,
     /// Symbols whose references go to `__wrap_` of them.
@@ -68,12 +74,20 @@ pub struct Args {
     pub map: Option<PathBuf>,
     /// Whether to print the map.
     pub print_map: bool,
+    /// Whether to name the objects that take part.
+    pub trace: bool,
+    /// Symbols whose definitions and references are to be named.
+    pub trace_symbols: Vec<String>,
     /// What to leave out.
     pub strip: Strip,
     /// Whether to leave out local symbols.
     pub discard_locals: bool,
     /// Whether to drop sections that nothing refers to.
     pub gc_sections: bool,
+    /// Whether to name the dropped sections.
+    pub print_gc_sections: bool,
+    /// Least size of the stacks of threads; 0 for the C library's own.
+    pub stack_size: u64,
     /// Whether the first of several definitions wins.
     pub allow_multiple_definition: bool,
     /// The build-id note.
@@ -82,6 +96,10 @@ pub struct Args {
     pub options: Vec<String>,
     /// Where to write a makefile rule with all inputs.
     pub dependency_file: Option<PathBuf>,
+    /// What the command line is to be told about itself.
+    pub warnings: Vec<String>,
+    /// Whether a warning is an error.
+    pub fatal_warnings: bool,
     /// The compiler for link-time optimisation; without one, objects are taken as they are.
     pub lto_compiler: Option<PathBuf>,
     /// Level of link-time optimisation: a digit or letter as behind `-O`.
@@ -97,17 +115,24 @@ impl Default for Args {
             search: Vec::new(),
             sysroot: String::new(),
             undefined: Vec::new(),
+            required: Vec::new(),
             definitions: Vec::new(),
             wrap: HashSet::new(),
             map: None,
             print_map: false,
+            trace: false,
+            trace_symbols: Vec::new(),
             strip: Strip::Nothing,
             discard_locals: false,
             gc_sections: false,
+            print_gc_sections: false,
+            stack_size: 0,
             allow_multiple_definition: false,
-            build_id: BuildId::Hash,
+            build_id: BuildId::Hash(SHA1_SIZE),
             options: Vec::new(),
             dependency_file: None,
+            warnings: Vec::new(),
+            fatal_warnings: false,
             lto_compiler: None,
             lto_level: "2".to_owned(),
         }
@@ -125,71 +150,12 @@ pub enum Command {
     Help,
 }
 
-/// The text of `--help`.
-pub const HELP: &str = "\
-Usage: twin-ld [options] file...
-
-Links fat objects of twin-cc into one static executable for x86-64 and aarch64.
-
-  -o FILE                    Name of the executable (a.out)
-  -e SYMBOL, --entry=SYMBOL  Entry point (_start)
-  -L DIR, -l NAME, -l:FILE   Directories and libraries
-  --whole-archive, --no-whole-archive, --push-state, --pop-state
-  --start-group, --end-group Accepted; archives are always searched as one group
-  -u SYMBOL, --undefined=SYMBOL, --require-defined=SYMBOL
-                             Extract SYMBOL from an archive
-  --defsym=SYMBOL=VALUE      Define SYMBOL: a number or symbol, plus or minus a number
-  --wrap=SYMBOL              References to SYMBOL go to __wrap_SYMBOL
-  --gc-sections              Drop sections that nothing refers to
-  --build-id[=none|0xHEX]    Note that identifies the build (a hash by default)
-  -s, --strip-all            No symbol table and debug information
-  -S, --strip-debug          No debug information
-  -x, --discard-all          No local symbols
-  -Map=FILE, -M, --print-map Map of the executable
-  --dependency-file=FILE     Makefile rule with all inputs
-  -z muldefs, --allow-multiple-definition
-                             The first of several definitions wins
-  --lto-compiler=TWIN-CC     Optimise the objects made with -flto together
-  --lto-OLEVEL               Level of that: 0 to 3, s or z (2)
-  --sysroot=DIR              Replaces a leading = of a -L directory
-  @FILE                      Options from FILE
-  -v, --version, --help
-";
-
-/// Options of other linkers that change nothing here.
-const IGNORED: &str = "\
-    ( ) Bdynamic Bstatic Bsymbolic Bsymbolic-functions E EL N X as-needed call_shared check-sections \
-    color-diagnostics cref d dc demangle discard-locals dn dp dy eh-frame-hdr enable-new-dtags \
-    disable-new-dtags end-group export-dynamic fatal-warnings g gdb-index n nmagic no-add-needed \
-    no-allow-shlib-undefined no-as-needed no-check-sections no-color-diagnostics no-copy-dt-needed-entries \
-    no-demangle no-dynamic-linker no-eh-frame-hdr no-export-dynamic no-fatal-warnings \
-    no-ld-generated-unwind-info no-omagic no-pie no-relax no-rosegment no-threads no-undefined \
-    no-warn-mismatch no-warn-rwx-segments no-warnings non_shared nostdlib omagic relax rosegment start-group \
-    static stats t threads trace verbose w warn-common warn-once warn-rwx-segments no-keep-memory \
-    reduce-memory-overheads sort-common no-gnu-unique no-execute-only \
-    no-undefined-version undefined-version";
-
-/// The same with a value.
-const IGNORED_VALUES: &str = "\
-    O a color-diagnostics dynamic-linker dynamic-list error-limit export-dynamic-symbol h hash-style icf \
-    m orphan-handling plugin rpath rpath-link soname sort-common sort-section \
-    thinlto-cache-dir thinlto-jobs threads unresolved-symbols version-script y";
-
-/// Options that take a value and have meaning here, by their long and short names.
-const VALUES: &str = "\
-    o output e entry L library-path l library u undefined require-defined defsym wrap Map sysroot z \
-    dependency-file lto-compiler lto-O plugin-opt T script default-script dT image-base Ttext Tdata Tbss section-start";
-
-/// Options whose value may be missing; it is never the next argument.
-const OPTIONAL_VALUES: &str = "\
-    build-id color-diagnostics sort-common threads";
-
 /// Parses the arguments behind the program name.
 ///
 /// # Errors
 /// One clear line for an option that is unknown, incomplete or not supported.
 pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command> {
-    let mut parser = Parser { pending: arguments.into_iter().collect(), ..Parser::default() };
+    let mut parser = Parser { pending: arguments.into_iter().collect(), warn: true, ..Parser::default() };
     while let Some(argument) = parser.pending.pop_front() {
         if let Some(command) = parser.argument(&argument)? {
             return Ok(command);
@@ -200,6 +166,9 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command> {
             return Ok(Command::Version);
         }
         bail!("no input files");
+    }
+    if !parser.warn {
+        parser.args.warnings.clear();
     }
     Ok(Command::Link(Box::new(parser.args), parser.version))
 }
@@ -212,6 +181,7 @@ struct Parser {
     whole_archive: bool,
     saved: Vec<bool>,
     response_files: usize,
+    warn: bool,
 }
 
 impl Parser {
@@ -278,6 +248,11 @@ impl Parser {
             "x" | "discard-all" => self.args.discard_locals = true,
             "gc-sections" => self.args.gc_sections = true,
             "no-gc-sections" => self.args.gc_sections = false,
+            "print-gc-sections" => self.args.print_gc_sections = true,
+            "fatal-warnings" => self.args.fatal_warnings = true,
+            "no-fatal-warnings" => self.args.fatal_warnings = false,
+            "w" | "no-warnings" => self.warn = false,
+            "t" | "trace" => self.args.trace = true,
             "allow-multiple-definition" => self.args.allow_multiple_definition = true,
             "M" | "print-map" => self.args.print_map = true,
             "v" => self.version = true,
@@ -304,7 +279,12 @@ impl Parser {
             "e" | "entry" => args.entry = value,
             "L" | "library-path" => args.search.push(value.into()),
             "l" | "library" => self.input(InputName::Library(value)),
-            "u" | "undefined" | "require-defined" => args.undefined.push(value),
+            "u" | "undefined" => args.undefined.push(value),
+            "require-defined" => {
+                args.undefined.push(value.clone());
+                args.required.push(value);
+            }
+            "y" | "trace-symbol" => args.trace_symbols.push(value),
             "defsym" => {
                 let (symbol, expression) =
                     value.split_once('=').with_context(|| format!("--defsym={value}: write SYMBOL=VALUE"))?;
@@ -321,12 +301,27 @@ impl Parser {
             // As LLVM's plugin for GNU ld has it.
             "plugin-opt" => args.lto_level = value.strip_prefix('O').map_or(args.lto_level.clone(), str::to_owned),
             "build-id" => args.build_id = build_id(&value)?,
-            "z" if value == "muldefs" => args.allow_multiple_definition = true,
-            "z" => {}
+            "z" => self.keyword(&value)?,
             "T" | "script" | "default-script" | "dT" | "image-base" | "Ttext" | "Tdata" | "Tbss" | "section-start" => {
                 bail!("-{name} {value}: linker scripts are not supported: the layout of twin binaries is fixed")
             }
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// What stands behind `-z`.
+    fn keyword(&mut self, word: &str) -> Result<()> {
+        let (name, value) = word.split_once('=').unwrap_or((word, ""));
+        match name {
+            "muldefs" => self.args.allow_multiple_definition = true,
+            "stack-size" => {
+                self.args.stack_size = number(value).with_context(|| format!("-z {word}: not a number"))?;
+            }
+            "execstack" => bail!("-z execstack is not supported: stacks of Twin programs cannot be executed"),
+            _ if listed(IGNORED_Z, &word[..name.len() + usize::from(word.contains('='))]) => {}
+            // As in lld: configure scripts see that there is no such thing.
+            _ => self.args.warnings.push(format!("unknown -z value: {word}")),
         }
         Ok(())
     }
@@ -359,10 +354,19 @@ fn listed(list: &str, name: &str) -> bool {
     list.split(' ').any(|word| word == name)
 }
 
+/// A number as in C, decimal or hexadecimal.
+pub fn number(text: &str) -> Option<u64> {
+    let text = text.trim();
+    match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(digits) => u64::from_str_radix(digits, 16).ok(),
+        None => text.parse().ok(),
+    }
+}
+
 /// A one-letter option with its value in the same word.
 fn joined(option: &str) -> Option<(&str, &str)> {
     let name = option.get(..1)?;
-    let known = ["o", "e", "L", "l", "u", "z", "T", "O", "m", "h", "y"].contains(&name);
+    let known = ["y", "o", "e", "L", "l", "u", "z", "T", "O", "m", "h"].contains(&name);
     (known && !option.starts_with('-')).then(|| (name, &option[1..]))
 }
 
@@ -378,7 +382,10 @@ fn build_id(value: &str) -> Result<BuildId> {
     }
     match value {
         "none" => Ok(BuildId::None),
-        "" | "fast" | "md5" | "sha1" | "tree" | "uuid" => Ok(BuildId::Hash),
+        "fast" => Ok(BuildId::Hash(8)),
+        // One build gives the same bytes each time, so that none is random.
+        "md5" | "uuid" => Ok(BuildId::Hash(16)),
+        "" | "sha1" | "tree" => Ok(BuildId::Hash(SHA1_SIZE)),
         _ => bail!("--build-id={value}: unknown kind"),
     }
 }

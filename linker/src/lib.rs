@@ -1,8 +1,8 @@
 //! The two-image linker and the file formats shared by all of Twin.
 //!
-//! One module a phase, in this order: [`args`], [`input`], [`resolve`] (with [`half`] and [`objects`], which read
+//! One module a phase, in this order: [`args`] (with [`options`]), [`input`], [`resolve`] (with [`half`] and [`objects`], which read
 //! objects into the [`program`]), [`lto`], [`conventions`], [`synthetic`], [`gc`], [`eh_frame`], [`got`], [`layout`] (with
-//! [`tls`] and [`merge`]), [`relocate`], [`verify`], [`output`], [`map`]; [`reproduce`] saves a job. [`link`] runs them; [`isa`] holds what depends on an ISA, and
+//! [`tls`] and [`merge`]), [`relocate`], [`verify`], [`output`], [`map`], [`trace`]; [`reproduce`] saves a job. [`link`] runs them; [`isa`] holds what depends on an ISA, and
 //! [`source`] finds source lines for messages. [`sigpipe`] is for the command-line tools, as are [`fat`] and [`image`]: the two file formats.
 pub mod args;
 pub mod conventions;
@@ -22,6 +22,7 @@ pub mod lto;
 pub mod map;
 pub mod merge;
 pub mod objects;
+pub mod options;
 pub mod output;
 pub mod program;
 pub mod relocate;
@@ -32,4 +33,5 @@ pub mod source;
 pub mod symtab;
 pub mod synthetic;
 pub mod tls;
+pub mod trace;
 pub mod verify;

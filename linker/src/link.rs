@@ -5,7 +5,9 @@ use crate::ids::{Pair, Side};
 use crate::input::File;
 use crate::program::{Program, Target};
 use crate::relocate::Image;
-use crate::{conventions, eh_frame, gc, got, input, layout, lto, map, output, reproduce, resolve, synthetic, verify};
+use crate::{
+    conventions, eh_frame, gc, got, input, layout, lto, map, output, reproduce, resolve, synthetic, trace, verify,
+};
 use anyhow::{Context, Result, bail};
 
 /// What comes out of a link job.
@@ -14,6 +16,8 @@ pub struct Linked {
     pub executable: Vec<u8>,
     /// The map, if it is wanted.
     pub map: Option<String>,
+    /// What `--trace` and the like ask for.
+    pub trace: String,
 }
 
 /// Reads the inputs, links them and writes the twin binary.
@@ -25,6 +29,7 @@ pub fn run(args: &Args) -> Result<()> {
     reproduce::save(args, &files)?;
     let linked = link(args, &files)?;
     output::write_executable(&args.output, &linked.executable)?;
+    print!("{}", linked.trace);
     write_reports(args, &files, linked.map.as_deref())
 }
 
@@ -41,6 +46,7 @@ pub fn link(args: &Args, files: &[File]) -> Result<Linked> {
     conventions::check(&program)?;
     synthetic::allocate_commons(&mut program);
     synthetic::define(&mut program);
+    synthetic::check_required(args, &program)?;
     if args.gc_sections {
         gc::run(args, &mut program);
     }
@@ -61,7 +67,8 @@ pub fn link(args: &Args, files: &[File]) -> Result<Linked> {
     let writer = output::Writer { args, program: &program, layout: &layout, entry, build_id };
     let executable = writer.file(contents)?;
     let wants_map = args.print_map || args.map.is_some();
-    Ok(Linked { executable, map: wants_map.then(|| map::render(&program, &layout)) })
+    let map = wants_map.then(|| map::render(&program, &layout));
+    Ok(Linked { executable, map, trace: trace::render(args, &program) })
 }
 
 /// Address of the entry point, which both ISAs share.
@@ -81,10 +88,11 @@ fn entry(args: &Args, program: &Program) -> Result<u64> {
 
 fn write_reports(args: &Args, files: &[File], map: Option<&str>) -> Result<()> {
     if let Some(map) = map {
-        if let Some(path) = &args.map {
+        let (to_stdout, to_file) = args.map.iter().partition::<Vec<_>, _>(|path| path.as_os_str() == "-");
+        for path in to_file {
             std::fs::write(path, map).with_context(|| format!("cannot write {}", path.display()))?;
         }
-        if args.print_map {
+        if args.print_map || !to_stdout.is_empty() {
             print!("{map}");
         }
     }

@@ -21,8 +21,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 const BUILD_ID_SECTION: &str = ".note.gnu.build-id";
-/// Bytes of a build-id that is a hash, as many as of the usual SHA-1.
-const HASH_SIZE: usize = 20;
 /// The header of the note, with its name `GNU`.
 const NOTE_HEADER_SIZE: usize = 16;
 
@@ -30,7 +28,7 @@ const NOTE_HEADER_SIZE: usize = 16;
 pub fn add_build_id(args: &Args, program: &mut Program) -> Pair<Option<SectionId>> {
     let size = match &args.build_id {
         BuildId::None => return Pair::default(),
-        BuildId::Hash => HASH_SIZE,
+        BuildId::Hash(size) => *size,
         BuildId::Fixed(bytes) => bytes.len(),
     };
     let size = (NOTE_HEADER_SIZE + size) as u64;
@@ -148,11 +146,11 @@ impl Writer<'_, '_> {
         let id = match &self.args.build_id {
             BuildId::None => return None,
             BuildId::Fixed(bytes) => bytes.clone(),
-            BuildId::Hash => {
+            BuildId::Hash(size) => {
                 let mut hash = Sha256::new();
                 hash.update(self.entry.to_le_bytes());
                 Side::BOTH.into_iter().for_each(|side| hash.update(&contents[side]));
-                hash.finalize()[..HASH_SIZE].to_vec()
+                hash.finalize()[..*size].to_vec()
             }
         };
         for side in Side::BOTH {
@@ -287,7 +285,13 @@ impl Writer<'_, '_> {
             let place = (table.file_offset[side], table.address);
             headers.push(program_header(elf::PT_GNU_EH_FRAME, elf::PF_R.0, place, (table.size, table.size), 4));
         }
-        headers.push(program_header(elf::PT_GNU_STACK, elf::PF_R.0 | elf::PF_W.0, (0, 0), (0, 0), 16));
+        headers.push(program_header(
+            elf::PT_GNU_STACK,
+            elf::PF_R.0 | elf::PF_W.0,
+            (0, 0),
+            (0, self.args.stack_size),
+            16,
+        ));
         headers
     }
 }

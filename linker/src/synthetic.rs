@@ -1,6 +1,6 @@
 //! Symbols that the linker defines (DESIGN.md 4), and common symbols, which it allocates.
 
-use crate::args::Args;
+use crate::args::{Args, number};
 use crate::errors::Errors;
 use crate::ids::{Pair, Side, SymbolId};
 use crate::layout::Layout;
@@ -48,13 +48,6 @@ pub fn bounded_section(name: &str) -> Option<&str> {
 
 /// A `--defsym` expression: a symbol, and what is added to it.
 pub fn operand(expression: &str) -> (Option<&str>, u64) {
-    let number = |text: &str| {
-        let text = text.trim();
-        match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-            Some(digits) => u64::from_str_radix(digits, 16).ok(),
-            None => text.parse().ok(),
-        }
-    };
     if let Some(value) = number(expression) {
         return (None, value);
     }
@@ -64,6 +57,10 @@ pub fn operand(expression: &str) -> (Option<&str>, u64) {
         Some((at, value)) => (Some(expression[..at].trim()), value),
         None => (Some(expression.trim()), 0),
     }
+}
+
+fn is_of_a_name(character: char) -> bool {
+    character.is_alphanumeric() || "_.$@".contains(character)
 }
 
 /// Gives every common symbol a section of its own among the uniform data.
@@ -114,6 +111,21 @@ pub fn define(program: &mut Program) {
     }
 }
 
+/// Looks for the symbols that the command line says must be defined.
+///
+/// # Errors
+/// All that are not.
+pub fn check_required(args: &Args, program: &Program) -> Result<()> {
+    let mut errors = Errors::default();
+    for name in &args.required {
+        let defined = program.by_name.get(name.as_str()).is_some_and(|&id| program.globals[id].definitions.is_both());
+        if !defined {
+            errors.push(format!("undefined symbol: {name}\n>>> referenced by --require-defined"));
+        }
+    }
+    errors.check()
+}
+
 /// Computes the values of all symbols that the linker defines.
 ///
 /// # Errors
@@ -130,6 +142,10 @@ pub fn assign(args: &Args, program: &mut Program, layout: &Layout) -> Result<()>
     let mut errors = Errors::default();
     for (name, expression) in &args.definitions {
         let (symbol, addend) = operand(expression);
+        if let Some(symbol) = symbol.filter(|symbol| symbol.contains(|c: char| !is_of_a_name(c))) {
+            errors.push(format!("--defsym={name}={expression}: `{symbol}` is not a symbol or number"));
+            continue;
+        }
         for side in Side::BOTH {
             let base = match symbol.map(|symbol| defined_value(program, symbol, side)) {
                 None => 0,
