@@ -14,7 +14,8 @@ pub fn render(args: &Args, program: &Program) -> String {
         if args.trace {
             let _ = writeln!(out, "{}", object.name);
         }
-        let symbols = &object.sides[Side::Home].symbols;
+        // Most links name no symbol, and there are many to compare.
+        let symbols = if args.trace_symbols.is_empty() { &[][..] } else { &object.sides[Side::Home].symbols };
         for symbol in symbols.iter().filter(|s| !s.is_local() && args.trace_symbols.iter().any(|name| name == s.name)) {
             let what = match symbol.place {
                 Place::Undefined => "reference to",

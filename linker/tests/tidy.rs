@@ -14,7 +14,8 @@ fn sources() -> Vec<(String, String)> {
         .collect()
 }
 
-/// Only `isa/`, the two file formats the text of `--help` and the tests of the command line name an ISA; the rest is generic.
+/// Only `isa/`, the two file formats, the text of `--help` and the tests of the command line name an ISA; the rest is
+/// generic.
 #[test]
 fn generic_code_names_no_isa() {
     for (file, text) in
