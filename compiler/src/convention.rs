@@ -1,10 +1,10 @@
 //! Which functions and calls are native, which are uniform (DESIGN.md 3), and marks them with their calling
 //! conventions.
 
+use crate::calls;
 use crate::ir::{Module, PRESERVE_NONE, Value};
-use crate::loops::has_long_loop;
 use inkwell::llvm_sys::LLVMLinkage;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::LazyLock;
 
 /// How a module is compiled.
@@ -41,6 +41,8 @@ pub struct Conventions {
     native: HashSet<Value>,
     /// Functions during which no hop can happen: calls of them need no uniform frame.
     quiet: HashSet<Value>,
+    /// How much those of them turn in loops that are defined here (`calls`).
+    turns: HashMap<Value, u64>,
     variadic_symbols: BTreeSet<String>,
     variadic_refs: BTreeSet<String>,
     unprototyped_refs: BTreeSet<String>,
@@ -79,11 +81,13 @@ impl Conventions {
         let mut conventions = Conventions {
             native,
             quiet: HashSet::new(),
+            turns: HashMap::new(),
             variadic_symbols: BTreeSet::new(),
             variadic_refs: BTreeSet::new(),
             unprototyped_refs: BTreeSet::new(),
         };
-        conventions.find_quiet(module);
+        conventions.turns = calls::quiet(module, &conventions.native);
+        conventions.quiet = conventions.turns.keys().copied().collect();
         for &function in &conventions.quiet {
             // Nobody outside the module relies on a local function's convention.
             if function.is_local() && !address_taken(function) && !function.value_type().is_variadic() {
@@ -91,33 +95,6 @@ impl Conventions {
             }
         }
         conventions
-    }
-
-    /// A function is quiet if it has no long loop (so that no poll is needed) and calls quiet and native functions only.
-    fn find_quiet(&mut self, module: Module) {
-        let definitions = module.definitions();
-        let mut candidates: HashSet<Value> =
-            definitions.iter().copied().filter(|f| !f.is_interposable() && !has_long_loop(*f)).collect();
-        loop {
-            let loud: Vec<Value> = candidates
-                .iter()
-                .copied()
-                .filter(|&f| {
-                    f.instructions().into_iter().filter(|i| i.is_call() && !is_free(*i)).any(|call| {
-                        call.called_function()
-                            .is_none_or(|g| g == f || !(self.native.contains(&g) || candidates.contains(&g)))
-                    })
-                })
-                .collect();
-            if loud.is_empty() {
-                break;
-            }
-            for function in loud {
-                candidates.remove(&function);
-            }
-        }
-        // Mutual recursion among quiet functions could go on for ever without a poll.
-        self.quiet = acyclic(candidates);
     }
 
     /// Notes which functions are variadic, before that is lowered.
@@ -153,8 +130,16 @@ impl Conventions {
         self.quiet.contains(&function) || self.native.contains(&function)
     }
 
+    /// How much the quiet functions of this module turn in loops, each with its callees.
+    pub fn turns(&self) -> &HashMap<Value, u64> {
+        &self.turns
+    }
+
     /// Notes that `new` has taken the place of `old`.
     pub fn renamed(&mut self, old: Value, new: Value) {
+        if let Some(turns) = self.turns.remove(&old) {
+            self.turns.insert(new, turns);
+        }
         for set in [&mut self.native, &mut self.quiet] {
             if set.remove(&old) {
                 set.insert(new);
@@ -167,11 +152,16 @@ impl Conventions {
         !is_free(call) && call.called_function().is_none_or(|f| !self.native.contains(&f))
     }
 
-    /// Whether a hop can happen during `call`.
+    /// Whether `instruction` calls what may reach a migration point.
+    pub fn is_loud_call(&self, instruction: Value) -> bool {
+        instruction.is_call()
+            && self.is_uniform_convention(instruction)
+            && instruction.called_function().is_none_or(|f| !self.quiet.contains(&f))
+    }
+
+    /// Whether a hop can happen during `call`, with the frame of its function on the stack.
     pub fn is_uniform_call(&self, call: Value) -> bool {
-        self.is_uniform_convention(call)
-            && !call.is_musttail()
-            && call.called_function().is_none_or(|f| !self.quiet.contains(&f))
+        self.is_loud_call(call) && !call.is_musttail()
     }
 
     /// Native functions whose address is taken get a uniform wrapper: a function pointer is always uniform.
@@ -259,7 +249,7 @@ impl Conventions {
 }
 
 /// Calls that are no calls by our convention: intrinsics and (empty) inline assembly.
-fn is_free(call: Value) -> bool {
+pub fn is_free(call: Value) -> bool {
     call.callee().is_inline_asm() || call.called_intrinsic().is_some()
 }
 
@@ -268,36 +258,4 @@ fn address_taken(function: Value) -> bool {
         .users()
         .into_iter()
         .any(|user| !(user.is_call() && user.callee() == function && !user.arguments().contains(&function)))
-}
-
-fn acyclic(candidates: HashSet<Value>) -> HashSet<Value> {
-    fn visit(
-        f: Value,
-        all: &HashSet<Value>,
-        state: &mut std::collections::HashMap<Value, bool>,
-        out: &mut HashSet<Value>,
-    ) -> bool {
-        if let Some(&done) = state.get(&f) {
-            return done && out.contains(&f);
-        }
-        state.insert(f, false);
-        let fine = f
-            .instructions()
-            .into_iter()
-            .filter(|i| i.is_call())
-            .filter_map(Value::called_function)
-            .filter(|g| all.contains(g))
-            .all(|g| visit(g, all, state, out));
-        state.insert(f, true);
-        if fine {
-            out.insert(f);
-        }
-        fine
-    }
-    let mut out = HashSet::new();
-    let mut state = std::collections::HashMap::new();
-    for &function in &candidates {
-        visit(function, &candidates, &mut state, &mut out);
-    }
-    out
 }

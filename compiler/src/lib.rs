@@ -1,6 +1,7 @@
 //! The Twin compiler: from LLVM bitcode to fat objects with one layout for both ISAs (DESIGN.md).
 
 pub mod align;
+pub mod calls;
 pub mod canonical;
 pub mod codegen;
 pub mod convention;

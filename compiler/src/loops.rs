@@ -83,6 +83,13 @@ impl Cfg {
         (0..self.blocks.len() as u32).map(BlockId)
     }
 
+    /// For each block those that it dominates with no other block in between.
+    pub fn dominated(&self) -> Vec<Vec<BlockId>> {
+        let mut dominated = vec![Vec::new(); self.blocks.len()];
+        self.ids().skip(1).for_each(|block| dominated[self.dominator[block.index()].index()].push(block));
+        dominated
+    }
+
     /// Whether `a` dominates `b`.
     pub fn dominates(&self, a: BlockId, mut b: BlockId) -> bool {
         while b > a {
@@ -134,23 +141,50 @@ impl Cfg {
     }
 }
 
-/// How many times the loops of a function can turn at most, where that is known.
-pub struct Bounds(HashMap<Block, u64>);
+/// How many times the loops of a function can turn at most.
+pub struct Turns {
+    /// For each loop: until it ends, together with the loops inside and the functions that it calls.
+    pub of_loop: Vec<u64>,
+    /// For one run of the function.
+    pub of_function: u64,
+}
 
-impl Bounds {
-    /// A cycle of no more turns than this, nested ones included, needs no migration point of its own.
-    const FEW: u64 = 1024;
+impl Turns {
+    /// So many turns need no migration point: they take tens of microseconds.
+    const FEW: u64 = 16384;
 
-    /// Analyses `function`.
-    pub fn new(function: Value) -> Bounds {
-        Bounds(function.blocks().into_iter().zip(loop_bounds(function)).filter(|(_, turns)| *turns > 0).collect())
+    /// Analyses `function`; `callees` says how much the functions turn that it calls, where that is known.
+    pub fn new(function: Value, cfg: &Cfg, loops: &[Loop], callees: &HashMap<Value, u64>) -> Turns {
+        let bounds: HashMap<Block, u64> = function.blocks().into_iter().zip(loop_bounds(function)).collect();
+        // Turns of callees, by the innermost loop around the call; the last entry is outside of all loops.
+        let mut innermost = vec![loops.len(); cfg.blocks.len()];
+        let mut parent = vec![loops.len(); loops.len()];
+        for (number, each) in loops.iter().enumerate() {
+            parent[number] = innermost[each.header.index()];
+            each.blocks.iter().for_each(|block| innermost[block.index()] = number);
+        }
+        let mut inside = vec![0u64; loops.len() + 1];
+        for (block, &number) in cfg.blocks.iter().zip(&innermost) {
+            let calls = block.instructions().into_iter().filter(|i| i.is_call());
+            for turns in calls.filter_map(|call| callees.get(&call.called_function()?)) {
+                inside[number] = inside[number].saturating_add(*turns);
+            }
+        }
+        let mut of_loop = vec![0; loops.len()];
+        for (number, each) in loops.iter().enumerate().rev() {
+            let bound = bounds.get(&cfg.blocks[each.header.index()]).copied().filter(|turns| *turns > 0);
+            of_loop[number] = bound.unwrap_or(u64::MAX).saturating_mul(inside[number].saturating_add(1));
+            inside[parent[number]] = inside[parent[number]].saturating_add(of_loop[number]);
+        }
+        // A retreating edge that is no back edge closes an irreducible cycle.
+        let is_reducible = cfg.retreating_edges().iter().all(|(from, to)| cfg.dominates(*to, *from));
+        let of_function = if is_reducible { inside[loops.len()] } else { u64::MAX };
+        Turns { of_loop, of_function }
     }
 
-    /// Whether `each` ends soon whatever the data, together with the loops around which it turns.
-    pub fn is_short(&self, cfg: &Cfg, each: &Loop, loops: &[Loop]) -> bool {
-        let nested = loops.iter().filter(|inner| each.blocks.binary_search(&inner.header).is_ok());
-        let turns = nested.map(|inner| self.0.get(&cfg.blocks[inner.header.index()]).copied());
-        turns.map(|t| t.unwrap_or(u64::MAX)).fold(1, u64::saturating_mul) <= Bounds::FEW
+    /// Whether so many turns end soon.
+    pub fn is_few(&self, turns: u64) -> bool {
+        turns <= Turns::FEW
     }
 }
 
@@ -191,16 +225,4 @@ fn dominators(predecessors: &[Vec<BlockId>]) -> Vec<BlockId> {
         }
     }
     dominator.into_iter().map(|d| d.unwrap_or(entry)).collect()
-}
-
-/// Whether `function` may turn in a cycle for long.
-pub fn has_long_loop(function: Value) -> bool {
-    let cfg = Cfg::new(function);
-    let edges = cfg.retreating_edges();
-    if edges.is_empty() {
-        return false;
-    }
-    let (loops, bounds) = (cfg.loops(), Bounds::new(function));
-    // A retreating edge that is no back edge closes an irreducible cycle.
-    edges.iter().any(|(from, to)| !cfg.dominates(*to, *from)) || loops.iter().any(|l| !bounds.is_short(&cfg, l, &loops))
 }

@@ -1,37 +1,48 @@
-//! Migration points: a test of one byte at function entries and on back edges, whose cold path calls the runtime.
+//! Migration points: a test of one byte whose cold path calls the runtime. Every loop that may turn for long holds one,
+//! and so does every recursion; both at as cold a place as there is.
 
+use crate::calls::Recursion;
 use crate::convention::{Conventions, POLL_SLOW};
 use crate::ir::{Module, PRESERVE_NONE, Value, split_before, split_edge};
-use crate::loops::{BlockId, Bounds, Cfg};
+use crate::loops::{BlockId, Cfg, Turns};
 use inkwell::llvm_sys::LLVMOpcode::{LLVMAlloca, LLVMBr};
 use inkwell::llvm_sys::LLVMVisibility;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// The byte that asks for a hop.
 pub const POLL_BYTE: &str = "__twin_poll";
 
-/// Inserts polls into the uniform functions of `module`: at the entry of those that call others, which may be recursive,
-/// and on every retreating edge whose loop neither ends soon nor reaches a poll through a call.
+/// Inserts polls into the uniform functions of `module`.
 pub fn run(module: Module, conventions: &Conventions) {
-    let callers: HashSet<Value> = module
+    let recursion = Recursion::new(module, conventions);
+    let functions: Vec<(Value, Cfg)> = module
         .definitions()
         .into_iter()
-        .filter(|f| {
-            !conventions.is_quiet(*f)
-                && f.instructions().into_iter().any(|i| i.is_call() && conventions.is_uniform_call(i))
+        .filter(|f| !conventions.is_quiet(*f))
+        .map(|function| (function, with_entries(function, |i| recursion.may_close_a_cycle(conventions, function, i))))
+        .collect();
+    let cuts: HashMap<Value, Vec<BlockId>> = functions
+        .iter()
+        .map(|(function, cfg)| {
+            (*function, cut(*function, cfg, |i| recursion.may_close_a_cycle(conventions, *function, i)))
         })
         .collect();
-    for function in module.definitions() {
-        if conventions.is_quiet(function) {
-            continue;
-        }
-        let cfg = Cfg::new(function);
-        let (loops, bounds) = (cfg.loops(), Bounds::new(function));
-        let mut places: Vec<Value> = Vec::new();
+    let polling: HashSet<Value> =
+        cuts.iter().filter(|(_, cut)| cut.contains(&BlockId(0))).map(|(function, _)| *function).collect();
+    for (function, cfg) in &functions {
+        let mut places: Vec<Value> = cuts[function].iter().map(|block| begin(cfg, *block)).collect();
+        let loops = cfg.loops();
+        let turns = Turns::new(*function, cfg, &loops, conventions.turns());
         for (from, to) in cfg.retreating_edges() {
-            let short =
-                loops.iter().any(|l| l.latches.contains(&from) && l.header == to && bounds.is_short(&cfg, l, &loops));
-            if short || always_calls(&cfg, &callers, from, to) {
+            let mut around =
+                loops.iter().zip(&turns.of_loop).filter(|(l, _)| l.latches.contains(&from) && l.header == to);
+            let is_short = around.any(|(_, turns_of_loop)| turns.is_few(*turns_of_loop));
+            // Where each turn comes by: a poll in front of a call, or a call of a function that polls.
+            let each_turn = |block: BlockId| cfg.dominates(to, block) && cfg.dominates(block, from);
+            if is_short
+                || cuts[function].iter().any(|block| each_turn(*block))
+                || [from, to].into_iter().any(|block| each_turn(block) && calls_any(cfg, &polling, block))
+            {
                 continue;
             }
             // On the edge, so that the loop's own compare and branch stay together.
@@ -43,28 +54,62 @@ pub fn run(module: Module, conventions: &Conventions) {
                 places.push(place);
             }
         }
-        if callers.contains(&function) {
-            places.push(after_allocas(function));
-        }
         for place in places {
             insert(module, place);
         }
     }
 }
 
-/// Whether an end of the back edge calls a function of this module that polls at its entry.
-fn always_calls(cfg: &Cfg, callers: &HashSet<Value>, from: BlockId, to: BlockId) -> bool {
-    [from, to].into_iter().any(|block| {
-        cfg.dominates(to, from)
-            && cfg.blocks[block.index()].instructions().into_iter().any(|i| {
-                i.is_call() && i.called_function().is_some_and(|f| callers.contains(&f) && !f.is_interposable())
-            })
-    })
+/// The graph of `function`, with a block in front of each loop around a call that `counts`.
+fn with_entries(function: Value, counts: impl Fn(Value) -> bool) -> Cfg {
+    let cfg = Cfg::new(function);
+    let mut changed = false;
+    for each in cfg.loops() {
+        let mut outside = cfg.predecessors[each.header.index()].iter().filter(|p| !each.blocks.contains(p));
+        if let (Some(before), None) = (outside.next(), outside.next())
+            && cfg.successors[before.index()].len() > 1
+            && cfg.blocks[before.index()].terminator().opcode() == LLVMBr
+            && each.blocks.iter().any(|b| cfg.blocks[b.index()].instructions().into_iter().any(&counts))
+        {
+            split_edge(cfg.blocks[before.index()], cfg.blocks[each.header.index()]);
+            changed = true;
+        }
+    }
+    if changed { Cfg::new(function) } else { cfg }
 }
 
-fn after_allocas(function: Value) -> Value {
-    let entry = function.blocks()[0];
-    entry.instructions().into_iter().find(|i| i.opcode() != LLVMAlloca).expect("a block ends in a terminator")
+/// The blocks that run least often in all, one of which is on every path to each of the calls that `counts`.
+fn cut(function: Value, cfg: &Cfg, counts: impl Fn(Value) -> bool) -> Vec<BlockId> {
+    let (frequency, dominated) = (cfg.frequencies(function), cfg.dominated());
+    let mut best: Vec<(f64, Vec<BlockId>)> = vec![(0.0, Vec::new()); cfg.blocks.len()];
+    // What a block dominates comes behind it.
+    for block in cfg.ids().rev() {
+        let here = (frequency[block.index()], vec![block]);
+        let (mut below, mut blocks) = (0.0, Vec::new());
+        for next in &dominated[block.index()] {
+            let (cost, at) = std::mem::take(&mut best[next.index()]);
+            below += cost;
+            blocks.extend(at);
+        }
+        let calls = cfg.blocks[block.index()].instructions().into_iter().any(&counts);
+        best[block.index()] = if calls || (!blocks.is_empty() && here.0 <= below) { here } else { (below, blocks) };
+    }
+    std::mem::take(&mut best[0].1)
+}
+
+/// Whether `block` calls one of `functions`.
+fn calls_any(cfg: &Cfg, functions: &HashSet<Value>, block: BlockId) -> bool {
+    cfg.blocks[block.index()]
+        .instructions()
+        .into_iter()
+        .any(|i| i.is_call() && i.called_function().is_some_and(|f| functions.contains(&f) && !f.is_interposable()))
+}
+
+/// The first place in a block for code.
+fn begin(cfg: &Cfg, block: BlockId) -> Value {
+    let instructions = cfg.blocks[block.index()].instructions();
+    let is_code = |i: &Value| !i.is_phi() && i.opcode() != LLVMAlloca;
+    instructions.into_iter().find(is_code).expect("a block ends in a terminator")
 }
 
 fn insert(module: Module, place: Value) {
