@@ -1,5 +1,6 @@
 // Gives every uniform call the label `.Ltwin<function>_<site>` behind it. The IR marks a call by the stack map just
-// before it, whose id is the number of the site; the marker goes away here.
+// before it, whose id is the number of the site; the marker goes away here. A call in front of a return, which leaves
+// its frame and so needs no label, is marked too: it has to be a jump on both ISAs.
 //
 // The label is what later passes know a uniform call by, and what keeps two calls from being merged. Each call also
 // gets a register mask of its own, which survives even where LLVM makes a new instruction.
@@ -17,6 +18,9 @@
 using namespace llvm;
 
 namespace {
+
+// The id of markers of calls that have to become jumps (compiler/src/slots/mod.rs).
+constexpr uint64_t SiblingCall = UINT32_MAX;
 
 thread_local DenseMap<const uint32_t *, MCSymbol *> LabelOfMask;
 
@@ -71,8 +75,13 @@ struct Label : twin::MachinePass {
       uint64_t Site = Marker->getOperand(0).getImm();
       MachineInstr *Call = callBehind(*Marker, Mask);
       if (!Call) {
-        violation(MF, "uniform call site " + std::to_string(Site) + " has lost its call");
+        violation(MF, (Site == SiblingCall ? "a call in front of a return" : "uniform call site " + std::to_string(Site)) + " has lost its call");
         return true;
+      }
+      if (Site == SiblingCall) {
+        if (!Call->isReturn())
+          violation(MF, "a call in front of a return has not become a jump");
+        continue;
       }
       uint32_t *Own = MF.allocateRegMask();
       std::copy_n(Mask, MachineOperand::getRegMaskSize(TRI->getNumRegs()), Own);

@@ -2,8 +2,9 @@
 //! conventions.
 
 use crate::calls;
-use crate::ir::{Module, PRESERVE_NONE, Value};
+use crate::ir::{Module, PRESERVE_NONE, RETURN_INDEX, Value, is_attribute};
 use inkwell::llvm_sys::LLVMLinkage;
+use inkwell::llvm_sys::LLVMOpcode::LLVMRet;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::LazyLock;
 
@@ -161,7 +162,24 @@ impl Conventions {
 
     /// Whether a hop can happen during `call`, with the frame of its function on the stack.
     pub fn is_uniform_call(&self, call: Value) -> bool {
-        self.is_loud_call(call) && !call.is_musttail()
+        self.is_loud_call(call) && !call.is_musttail() && !self.is_sibling_call(call)
+    }
+
+    /// Whether `call` stands in front of its function's return, so that it can be a jump: both code generators then
+    /// make it one, which the label pass checks.
+    pub fn is_sibling_call(&self, call: Value) -> bool {
+        let (function, end) = (call.block().function(), call.next());
+        if !self.is_loud_call(call) || !call.is_tail() || end.opcode() != LLVMRet {
+            return false;
+        }
+        let returned = end.operands().first().copied();
+        let returns_it = if call.ty().is_void() { returned.is_none() } else { returned == Some(call) };
+        let extension =
+            |attributes: Vec<_>| ["zeroext", "signext"].map(|name| attributes.iter().any(|a| is_attribute(*a, name)));
+        returns_it
+            && call.call_convention() == function.convention()
+            && call.called_function().is_none_or(|f| f.linkage() != LLVMLinkage::LLVMExternalWeakLinkage)
+            && extension(call.call_attributes(RETURN_INDEX)) == extension(function.attributes(RETURN_INDEX))
     }
 
     /// Native functions whose address is taken get a uniform wrapper: a function pointer is always uniform.

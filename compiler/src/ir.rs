@@ -140,6 +140,17 @@ impl Module {
         if found.is_null() { Value(llvm!(LLVMAddGlobal(self.raw, ty.0, name.as_ptr()))) } else { Value(found) }
     }
 
+    /// A new constant array of `length` pointers without a symbol, so that it belongs to the code of one ISA.
+    pub fn private_table(self, name: &str, length: u64) -> Value {
+        let name = c(name);
+        llvm!({
+            let table = LLVMAddGlobal(self.raw, LLVMArrayType2(self.ptr().0, length), name.as_ptr());
+            LLVMSetGlobalConstant(table, 1);
+            LLVMSetLinkage(table, LLVMLinkage::LLVMPrivateLinkage);
+            Value(table)
+        })
+    }
+
     /// The declaration of intrinsic `name`, overloaded on `types`.
     pub fn intrinsic(self, name: &str, types: &[Type]) -> Value {
         let mut types: Vec<_> = types.iter().map(|t| t.0).collect();
@@ -477,6 +488,15 @@ impl Value {
         llvm!(LLVMReplaceAllUsesWith(self.0, other.0));
     }
 
+    /// Moves an instruction in front of `other`.
+    pub fn move_before(self, module: Module, other: Value) {
+        let builder = module.before(other);
+        llvm!({
+            LLVMInstructionRemoveFromParent(self.0);
+            LLVMInsertIntoBuilder(builder.raw, self.0);
+        });
+    }
+
     /// Removes an instruction for good.
     pub fn erase(self) {
         llvm!(LLVMInstructionEraseFromParent(self.0));
@@ -549,6 +569,11 @@ impl Value {
     /// Sets the calling convention of a call.
     pub fn set_call_convention(self, convention: c_uint) {
         llvm!(LLVMSetInstructionCallConv(self.0, convention));
+    }
+
+    /// Whether a call uses nothing of its function's frame.
+    pub fn is_tail(self) -> bool {
+        llvm!(LLVMGetTailCallKind(self.0)) == LLVMTailCallKind::LLVMTailCallKindTail
     }
 
     /// Whether the call must be compiled to a jump.
@@ -743,6 +768,29 @@ impl Value {
         (!raw.is_null()).then_some(Value(raw))
     }
 
+    /// Gives a global variable the array of `elements` as its initialiser.
+    pub fn initialize_array(self, ty: Type, elements: &[Value]) {
+        let mut raw: Vec<_> = elements.iter().map(|e| e.0).collect();
+        llvm!(LLVMSetInitializer(self.0, LLVMConstArray2(ty.0, raw.as_mut_ptr(), raw.len() as u64)));
+    }
+
+    /// Element `index` of a constant aggregate.
+    pub fn element(self, index: u64) -> Option<Value> {
+        let raw = llvm!(LLVMGetAggregateElement(self.0, index as c_uint));
+        (!raw.is_null()).then_some(Value(raw))
+    }
+
+    /// Whether a global variable never changes.
+    pub fn is_constant_global(self) -> bool {
+        let raw = llvm!(LLVMIsAGlobalVariable(self.0));
+        !raw.is_null() && llvm!(LLVMIsGlobalConstant(raw)) != 0
+    }
+
+    /// The type whose size is the unit of a `getelementptr`'s first index.
+    pub fn indexed_type(self) -> Type {
+        Type(llvm!(LLVMGetGEPSourceElementType(self.0)))
+    }
+
     /// Drops a global's licence to be merged with equal ones.
     pub fn keep_address(self) {
         llvm!(LLVMSetUnnamedAddress(self.0, LLVMUnnamedAddr::LLVMNoUnnamedAddr));
@@ -887,8 +935,13 @@ impl Builder {
 
     /// `getelementptr inbounds i8, ptr, offset`.
     pub fn offset(&self, ptr: Value, offset: Value) -> Value {
-        let mut index = offset.0;
-        Value(llvm!(LLVMBuildInBoundsGEP2(self.raw, self.module.int(8).0, ptr.0, &mut index, 1, c"".as_ptr())))
+        self.element(self.module.int(8), ptr, offset)
+    }
+
+    /// `getelementptr inbounds ty, ptr, index`.
+    pub fn element(&self, ty: Type, ptr: Value, index: Value) -> Value {
+        let mut index = index.0;
+        Value(llvm!(LLVMBuildInBoundsGEP2(self.raw, ty.0, ptr.0, &mut index, 1, c"".as_ptr())))
     }
 
     /// `getelementptr inbounds i8, ptr, constant`.
@@ -1003,15 +1056,6 @@ impl Builder {
         branch
     }
 
-    /// `switch`.
-    pub fn switch(&self, on: Value, default: Block, cases: &[(u64, Block)]) -> Value {
-        let switch = llvm!(LLVMBuildSwitch(self.raw, on.0, default.0, cases.len() as c_uint));
-        for &(value, block) in cases {
-            llvm!(LLVMAddCase(switch, on.ty().constant(value).0, block.0));
-        }
-        Value(switch)
-    }
-
     /// `unreachable`.
     pub fn unreachable(&self) -> Value {
         Value(llvm!(LLVMBuildUnreachable(self.raw)))
@@ -1046,6 +1090,11 @@ impl Builder {
             0
         )))
     }
+}
+
+/// Whether `attribute` is the enum attribute `name`.
+pub fn is_attribute(attribute: LLVMAttributeRef, name: &str) -> bool {
+    llvm!(LLVMIsEnumAttribute(attribute) != 0 && LLVMGetEnumAttributeKind(attribute) == attribute_kind(name))
 }
 
 /// Splits the block of `instruction` before it: the rest goes to a new block, to which the old one branches.

@@ -102,6 +102,7 @@ fn lower_module(module: &Module, machine: &TargetMachine, mode: Mode) -> Result<
     passes(module, machine, "function(early-cse<memssa>,sccp)")?;
     passes(module, machine, "require<profile-summary>,function(codegenprepare)")?;
     if mode == Mode::Uniform {
+        ir.definitions().into_iter().for_each(|function| lower::allocas::hoist(ir, function));
         polls::run(ir, &conventions);
     }
     let framed: Vec<Value> = ir

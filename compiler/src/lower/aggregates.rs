@@ -3,6 +3,7 @@
 
 use crate::convention::Conventions;
 use crate::ir::{FUNCTION_INDEX, Module, Value};
+use inkwell::llvm_sys::LLVMTailCallKind;
 
 /// Lowers aggregates in all uniform functions and calls of `module`.
 pub fn run(module: Module, conventions: &Conventions) {
@@ -43,6 +44,8 @@ fn lower_call(module: Module, caller: Value, call: Value) {
                 call.set_operand(index, copy);
                 if call.is_musttail() {
                     handed_on.push((index, params[index], copy, bytes));
+                } else {
+                    call.set_tail_kind(LLVMTailCallKind::LLVMTailCallKindNoTail);
                 }
             }
             // The call now reads memory that it could not see before.

@@ -14,11 +14,7 @@ const FRAME_ALIGN: u64 = 16;
 /// Rewrites the allocas of all uniform functions with frames: those in `functions`.
 pub fn run(module: Module, conventions: &mut Conventions, functions: &[Value]) {
     for &function in functions {
-        let allocas: Vec<Value> =
-            function.instructions().into_iter().filter(|i| i.opcode() == LLVMOpcode::LLVMAlloca).collect();
-        let entry = function.blocks()[0];
-        let (fixed, dynamic): (Vec<Value>, Vec<Value>) =
-            allocas.into_iter().partition(|a| a.block() == entry && a.operands()[0].constant_int().is_some());
+        let (fixed, dynamic) = partition(function);
         remove_lifetimes(function);
         if !dynamic.is_empty() {
             lower_dynamic(module, conventions, function, &dynamic);
@@ -27,6 +23,21 @@ pub fn run(module: Module, conventions: &mut Conventions, functions: &[Value]) {
             gather(module, function, fixed);
         }
     }
+}
+
+/// Moves the static allocas of `function` to its start, so that splitting its first block makes none of them dynamic.
+pub fn hoist(module: Module, function: Value) {
+    let first = function.blocks()[0].instructions()[0];
+    for alloca in partition(function).0.into_iter().filter(|a| *a != first) {
+        alloca.move_before(module, first);
+    }
+}
+
+/// The static and the dynamic allocas of `function`.
+fn partition(function: Value) -> (Vec<Value>, Vec<Value>) {
+    let entry = function.blocks()[0];
+    let allocas = function.instructions().into_iter().filter(|i| i.opcode() == LLVMOpcode::LLVMAlloca);
+    allocas.partition(|a| a.block() == entry && a.operands()[0].constant_int().is_some())
 }
 
 /// Lifetime markers speak of allocas only.

@@ -9,8 +9,8 @@
 //!
 //! The rewriting goes through one register-like alloca a value, which LLVM's mem2reg turns back into SSA form.
 
-mod check;
 mod colour;
+mod contents;
 mod live;
 mod recompute;
 
@@ -18,7 +18,7 @@ use crate::convention::Conventions;
 use crate::ir::{Block, FUNCTION_INDEX, Module, Type, Value};
 use crate::loops::{BlockId, Cfg, Loop};
 use bitset::BitSet;
-use check::Access;
+use contents::Access;
 use inkwell::llvm_sys::{LLVMOpcode, LLVMTailCallKind};
 use live::Liveness;
 use std::collections::HashMap;
@@ -27,6 +27,9 @@ pub mod bitset;
 
 /// Name of the object that holds all slots of a function (shim/shim.h).
 pub const SLOTS: &str = "twin.slots";
+
+/// Marks a call that has to become a jump (shim/label.cpp).
+const SIBLING_CALL: u64 = u32::MAX as u64;
 
 /// Inserts slots into `functions`; mem2reg must run afterwards.
 ///
@@ -59,6 +62,15 @@ pub fn settle(functions: &[Value]) {
 pub fn mark(module: Module, conventions: &Conventions, functions: &[Value]) -> anyhow::Result<()> {
     let ty = module.function_type(module.void(), &[module.int(64), module.int(32)], true);
     let marker = module.intrinsic("llvm.experimental.stackmap", &[]);
+    let place_marker = |call: Value, id: u64| {
+        let arguments = [module.i64(id), module.int(32).constant(0)];
+        module.before(call).located_like(call).call(ty, marker, &arguments, 0);
+    };
+    for call in module.definitions().into_iter().flat_map(|f| f.instructions()) {
+        if call.is_call() && conventions.is_sibling_call(call) {
+            place_marker(call, SIBLING_CALL);
+        }
+    }
     for &function in functions {
         let live = Liveness::new(Cfg::new(function), conventions);
         for (call, crossing) in &live.crossing {
@@ -72,8 +84,7 @@ pub fn mark(module: Module, conventions: &Conventions, functions: &[Value]) -> a
             }
         }
         for (site, (call, _)) in live.crossing.iter().enumerate() {
-            let arguments = [module.i64(site as u64), module.int(32).constant(0)];
-            module.before(*call).located_like(*call).call(ty, marker, &arguments, 0);
+            place_marker(*call, site as u64);
             call.set_tail_kind(LLVMTailCallKind::LLVMTailCallKindNoTail);
             call.add_call_attribute(FUNCTION_INDEX, module.attribute("nomerge"));
         }
@@ -153,7 +164,7 @@ fn place(module: Module, conventions: &Conventions, function: Value) -> anyhow::
     placement.hoist(&loops);
     let available = placement.availability();
     placement.rewrite(&available);
-    check::run(function, &placement.values, &placement.accesses)
+    contents::run(function, &placement.values, &mut placement.accesses)
 }
 
 fn choose(live: &Liveness, frequency: &[f64], number: usize) -> (Strategy, f64) {
