@@ -4,11 +4,10 @@
 use crate::binary::Image;
 use crate::graph::{BlockId, Code, Graph, InsnId, Knowledge};
 use crate::insn::{Access, Condition, Expr, Flow, Insn, Reg};
+use crate::tables::{Mentions, targets};
 use crate::value::{Origin, State, TableEntry, Value};
 use std::collections::{BTreeSet, HashMap};
 
-/// No switch has more cases than this.
-const MAX_TABLE: u64 = 1 << 16;
 /// Rounds in which jump tables lead to further jump tables.
 const MAX_ROUNDS: usize = 64;
 
@@ -67,17 +66,15 @@ pub struct Body {
 }
 
 /// Analyses a function.
-pub fn analyse(image: &Image, code: &Code, knowledge: &impl Knowledge) -> Body {
+pub fn analyse(image: &Image, code: &Code, mentions: &Mentions, knowledge: &impl Knowledge) -> Body {
     let mut tables: HashMap<u64, BTreeSet<u64>> = HashMap::new();
-    let mut bases: BTreeSet<u64> = BTreeSet::new();
     for _ in 0..MAX_ROUNDS {
         let graph = Graph::build(code, &tables, knowledge);
-        let mut analysis = Analysis { image, code, graph: &graph, entries: Vec::new() };
+        let mut analysis = Analysis { code, graph: &graph, entries: Vec::new() };
         analysis.run();
-        let jumps = analysis.computed_jumps();
-        bases.extend(jumps.values().filter_map(|v| table_of(*v)).map(|(_, entry, _)| entry.table));
+        let jumps = analysis.computed_jumps().into_iter();
         let found: HashMap<u64, BTreeSet<u64>> =
-            jumps.into_iter().map(|(address, value)| (address, analysis.targets(value, &bases))).collect();
+            jumps.map(|(address, value)| (address, targets(image, code, mentions, value))).collect();
         if found == tables {
             let facts = analysis.facts(&tables);
             return Body { graph, facts };
@@ -85,23 +82,13 @@ pub fn analyse(image: &Image, code: &Code, knowledge: &impl Knowledge) -> Body {
         tables = found;
     }
     let graph = Graph::build(code, &tables, knowledge);
-    let mut analysis = Analysis { image, code, graph: &graph, entries: Vec::new() };
+    let mut analysis = Analysis { code, graph: &graph, entries: Vec::new() };
     analysis.run();
     let facts = analysis.facts(&tables);
     Body { graph, facts }
 }
 
-/// Anchor, table and shift of a computed jump.
-fn table_of(value: Value) -> Option<(u64, TableEntry, u8)> {
-    match value {
-        Value::Entries(entry) => Some((0, entry, 0)),
-        Value::Anchored(anchor, entry, shift) => Some((anchor, entry, shift)),
-        _ => None,
-    }
-}
-
 struct Analysis<'a, 'g> {
-    image: &'g Image<'a>,
     code: &'g Code<'a>,
     graph: &'g Graph,
     /// What is known on entry of each block that has been reached.
@@ -301,32 +288,6 @@ impl Analysis<'_, '_> {
         jumps
     }
 
-    /// Where a computed jump leads. A table whose index has not been compared ends where the next one begins, or
-    /// where its entries make no sense any more.
-    fn targets(&self, value: Value, bases: &BTreeSet<u64>) -> BTreeSet<u64> {
-        if let Value::Constant(target) = value {
-            return BTreeSet::from([target]);
-        }
-        let Some((anchor, entry, shift)) = table_of(value) else { return BTreeSet::new() };
-        let mut targets = BTreeSet::new();
-        let end = bases.range(entry.table.saturating_add(1)..).next().copied().unwrap_or(u64::MAX);
-        let bytes = self.image.bytes_from(entry.table);
-        let count = entry.count.map_or(u64::MAX, u64::from).min(MAX_TABLE);
-        for (n, chunk) in (0..count).zip(bytes.chunks_exact(entry.size.max(1).into())) {
-            if entry.count.is_none() && entry.table.saturating_add(n * u64::from(entry.size)) >= end {
-                break;
-            }
-            let target = anchor.wrapping_add(number(chunk, entry.signed) << shift);
-            let inside = self.code.range().contains(&target);
-            if inside {
-                targets.insert(target);
-            } else if entry.count.is_none() {
-                break;
-            }
-        }
-        targets
-    }
-
     fn facts(&self, tables: &HashMap<u64, BTreeSet<u64>>) -> Facts {
         let mut facts = Facts::default();
         self.visit(|id, state| {
@@ -411,10 +372,4 @@ fn truncated(value: Value, size: u32) -> Value {
         value if size != 8 && value.frame_base().is_some() => Value::Unknown,
         _ => value,
     }
-}
-
-fn number(bytes: &[u8], signed: bool) -> u64 {
-    let value = bytes.iter().rev().fold(0u64, |sum, &byte| sum << 8 | u64::from(byte));
-    let unused = 64 - 8 * bytes.len().min(8) as u32;
-    if signed { ((value << unused) as i64 >> unused) as u64 } else { value }
 }

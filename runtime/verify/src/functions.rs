@@ -8,6 +8,7 @@ use crate::insn::{Flow, Insn};
 use crate::isa::Isa;
 use crate::report::{Kind, Violation};
 use crate::side::{Pair, Side};
+use crate::tables::Mentions;
 use crate::value::Value;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -117,15 +118,18 @@ impl Knowledge for Endless<'_> {
 fn functions(binary: &Binary, side: Side) -> Functions {
     let image = &binary.images[side];
     let mut functions = named(binary, image);
+    let mut mentions = Mentions::default();
+    for function in functions.values_mut() {
+        function.code = image.bytes_at(function.address, function.size).unwrap_or_default().to_vec();
+        mentions.read(&Code { isa: image.isa, address: function.address, bytes: &function.code });
+    }
     let mut endless = BTreeSet::new();
     let mut stale: Vec<u64> = functions.keys().copied().collect();
     while !stale.is_empty() {
         for address in stale {
             let Some(function) = functions.get_mut(&address) else { continue };
-            if let Some(bytes) = image.bytes_at(address, function.size) {
-                function.code = bytes.to_vec();
-                function.body = analyse(image, &Code { isa: image.isa, address, bytes }, &Endless(&endless));
-            }
+            let code = Code { isa: image.isa, address, bytes: &function.code };
+            function.body = analyse(image, &code, &mentions, &Endless(&endless));
         }
         let new = newly_endless(image, &functions, &mut endless);
         let calls = |f: &Function| {
