@@ -9,6 +9,7 @@
 
 pub mod binary;
 pub mod bits;
+pub mod bytes;
 pub mod cfi;
 pub mod flow;
 pub mod frames;
