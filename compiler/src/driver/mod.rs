@@ -73,7 +73,7 @@ pub fn run(arguments: &[OsString]) -> Result<u8> {
 }
 
 fn clang(tools: &Tools, mode: Mode, arguments: &[OsString], verify: bool) -> Result<u8> {
-    options::check(arguments)?;
+    options::check(&tools.clang, arguments)?;
     let canonical = tools.canonical_flags();
     let plan = Command::new(&tools.clang)
         .args(&canonical)

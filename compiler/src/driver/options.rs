@@ -1,7 +1,9 @@
 //! clang's options that mean something else here, or nothing: `clang-options.txt` says which.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::process::Command;
 
 /// Every option of clang's, by what becomes of it.
 pub const OPTIONS: &str = include_str!("../../clang-options.txt");
@@ -52,20 +54,31 @@ pub fn class(argument: &str) -> Option<Class> {
 ///
 /// # Errors
 /// Names the first such option and the reason.
-pub fn check(arguments: &[OsString]) -> Result<()> {
-    /// Options whose value is the next argument and no option, and which appear with such values.
-    const WITH_VALUE: [&str; 8] = ["-o", "-D", "-I", "-MT", "-MF", "-MQ", "-Xlinker", "-Xclang"];
-    let mut arguments = arguments.iter().filter_map(|a| a.to_str());
-    while let Some(argument) = arguments.next() {
-        if WITH_VALUE.contains(&argument) {
-            arguments.next();
-        } else if argument.starts_with('-')
-            && let Some(Class::Refused(reason)) = class(argument)
+pub fn check(clang: &Path, arguments: &[OsString]) -> Result<()> {
+    for (index, argument) in arguments.iter().enumerate() {
+        let text = argument.to_string_lossy();
+        if text.starts_with('-')
+            && let Some(Class::Refused(reason)) = class(&text)
+            && !takes_a_value(clang, &arguments[..index])?
         {
-            bail!("{argument} is not supported: {reason}");
+            bail!("{text} is not supported: {reason}");
         }
     }
     Ok(())
+}
+
+/// Whether the last of `arguments` takes the next one as its value, whatever that looks like: clang then does not say
+/// that it knows no such option.
+fn takes_a_value(clang: &Path, arguments: &[OsString]) -> Result<bool> {
+    const NO_OPTION: &str = "--twin-no-option";
+    let output = Command::new(clang)
+        .arg("-###")
+        .args(arguments)
+        .arg(NO_OPTION)
+        .output()
+        .with_context(|| format!("cannot run {}", clang.display()))?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    Ok(!text.lines().any(|line| line.contains("unknown argument") && line.contains(NO_OPTION)))
 }
 
 /// The arguments with response files (`@FILE`) replaced by what they say, as clang does it.
@@ -117,9 +130,19 @@ mod tests {
 
     #[test]
     fn refuses_options_and_not_their_values() {
-        let line = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
-        check(&line("-O2 -pthread -fsanitize-trap=all -o -fopenmp -c a.c")).expect("accepted");
-        let error = check(&line("-O2 -fopenmp")).expect_err("refused").to_string();
-        assert_eq!(error, "-fopenmp is not supported: there is no runtime library for it");
+        let check = |text: &str| check(Path::new("clang-22"), &text.split(' ').map(OsString::from).collect::<Vec<_>>());
+        for accepted in [
+            "-O2 -pthread -fsanitize-trap=all -o -fopenmp -c a.c",
+            "-include -fopenmp.h -c a.c",
+            "-Xclang -fopenmp -mllvm -fopenmp -c a.c",
+            "-isystem -o -fopenmp.c -c",
+            "-z -fopenmp -u -fopenmp --param -fopenmp -target -fopenmp",
+        ] {
+            check(accepted).expect(accepted);
+        }
+        for refused in ["-O2 -fopenmp", "-o -o -fopenmp a.c", "-ofile -fopenmp", "-Idirectory -fopenmp", "-v -fopenmp"] {
+            let error = check(refused).expect_err(refused).to_string();
+            assert_eq!(error, "-fopenmp is not supported: there is no runtime library for it");
+        }
     }
 }
