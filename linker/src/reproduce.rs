@@ -37,13 +37,16 @@ impl Bundle {
         self.directory.join(name)
     }
 
-    /// Copies `file` as input number `index`; returns its name in the bundle.
+    /// Copies `file` as input number `index`, under its own name, which the executable holds; returns its path in the
+    /// bundle.
     ///
     /// # Errors
     /// If it cannot be copied.
     pub fn copy(&self, index: usize, file: &Path) -> Result<String> {
-        let name = format!("{index}-{}", file.file_name().unwrap_or_default().display());
-        fs::copy(file, self.path(&name)).with_context(|| format!("{VARIABLE}: cannot copy {}", file.display()))?;
+        let name = format!("{index}/{}", file.file_name().unwrap_or_default().display());
+        fs::create_dir(self.path(&index.to_string()))
+            .and_then(|()| fs::copy(file, self.path(&name)))
+            .with_context(|| format!("{VARIABLE}: cannot copy {}", file.display()))?;
         Ok(name)
     }
 

@@ -2,6 +2,7 @@
 //! generation and the linking in its place.
 
 mod compile;
+mod database;
 mod jobs;
 mod link;
 mod native;
@@ -97,6 +98,7 @@ fn clang(tools: &Tools, mode: Mode, arguments: &[OsString], verify: bool) -> Res
         return Ok(status.code().map_or(1, |code| code as u8));
     }
     forward_warnings(&plan.stderr);
+    database::save(tools, arguments)?;
     reproduce::save(tools, &jobs, mode, arguments)?;
     let flags = link::Flags::of(arguments, verify);
     let mut temporary = Vec::new();

@@ -5,6 +5,9 @@ use super::tools::Tools;
 use crate::convention::Mode;
 use anyhow::{Context, Result, ensure};
 use std::ffi::OsString;
+use std::fs::File;
+use std::io::Seek;
+use std::os::fd::{AsFd, AsRawFd};
 use std::process::Command;
 use twin_linker::reproduce::Bundle;
 
@@ -20,23 +23,44 @@ pub fn save(tools: &Tools, jobs: &[Job], mode: Mode, arguments: &[OsString]) -> 
         let Some(bundle) = Bundle::wanted("twin-cc")? else { break };
         let input = job.input().context("clang names no input")?;
         let options = options(arguments, jobs);
+        if input == "-" {
+            keep_standard_input().context("cannot keep standard input")?;
+        }
         let status = Command::new(&tools.clang)
             .args(tools.canonical_flags())
+            .arg("--start-no-unused-arguments")
             .args(&options)
+            .arg("--end-no-unused-arguments")
             .args(["-E", "-w", "-o"])
             .arg(bundle.path(SOURCE))
             .arg(input)
             .status()
             .with_context(|| format!("cannot run {}", tools.clang.display()))?;
         ensure!(status.success(), "cannot preprocess {}", input.display());
+        if input == "-" {
+            std::io::stdin().as_fd().try_clone_to_owned().map(File::from)?.rewind()?;
+        }
         let mode = match mode {
             Mode::Uniform => "-mtwin=uniform",
             Mode::Leaf => "-mtwin=leaf",
         };
-        let mut replayed = vec![mode.to_owned()];
+        // What was for the preprocessor is done; -Werror must not make an error of it.
+        let mut replayed = vec![mode.to_owned(), "--start-no-unused-arguments".to_owned()];
         replayed.extend(options.iter().map(|option| option.to_string_lossy().into_owned()));
-        replayed.extend(["-c", SOURCE, "-o", "output.o"].map(str::to_owned));
+        replayed.extend(["--end-no-unused-arguments", "-c", SOURCE, "-o", "output.o"].map(str::to_owned));
         bundle.finish("twin-cc", &replayed, &version(tools))?;
+    }
+    Ok(())
+}
+
+/// Puts a file with what standard input holds into its place, so that it can be read twice.
+fn keep_standard_input() -> std::io::Result<()> {
+    let mut file = tempfile::tempfile()?;
+    std::io::copy(&mut std::io::stdin().lock(), &mut file)?;
+    file.rewind()?;
+    // SAFETY: both descriptors are open, and nobody else in this process reads standard input.
+    if unsafe { libc::dup2(file.as_raw_fd(), libc::STDIN_FILENO) } < 0 {
+        return Err(std::io::Error::last_os_error());
     }
     Ok(())
 }
@@ -48,12 +72,12 @@ fn options(arguments: &[OsString], jobs: &[Job]) -> Vec<OsString> {
     let mut words = arguments.iter();
     while let Some(word) = words.next() {
         let text = word.to_string_lossy();
-        if ["-o", "-x", "-MF", "-MT", "-MQ"].contains(&&*text) {
+        if ["-o", "-x", "-MF", "-MT", "-MQ", "-MJ"].contains(&&*text) {
             words.next();
             continue;
         }
         let step = ["-c", "-S", "-MD", "-MMD", "-MP"].contains(&&*text) || text.starts_with("-l");
-        let file = text.starts_with("-o") || inputs.contains(&word.as_os_str());
+        let file = text.starts_with("-o") || text.starts_with("-x") || inputs.contains(&word.as_os_str());
         let object = !text.starts_with('-') && (text.ends_with(".o") || text.ends_with(".a"));
         if !step && !file && !object {
             kept.push(word.clone());

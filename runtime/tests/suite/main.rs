@@ -7,12 +7,15 @@
 //! - [`unsupported`]: what the README says about it.
 //! - [`hops`]: what must hold at and around a hop.
 //! - [`binaries`]: what must hold for the files that are made.
+//! - [`builds`]: caches, distributed compiling, CMake, pkg-config and others that call the compiler.
+//! - [`reproduction`]: bundles for reports.
 //! - [`lto`]: several modules with `-flto`.
 //! - [`verification`]: `twin-cc --verify`; all other tests use it too, for whatever they link.
 //! - [`bzip2`]: a real program on 12 MB.
 //! - [`random`]: programs that csmith makes.
 
 mod binaries;
+mod builds;
 mod bzip2;
 mod directives;
 mod errors;
@@ -20,6 +23,7 @@ mod hops;
 mod lto;
 mod programs;
 mod random;
+mod reproduction;
 mod tools;
 mod unsupported;
 mod verification;
@@ -49,6 +53,8 @@ fn trials() -> Result<Vec<Trial>> {
     trials.extend(unsupported::trials());
     trials.extend(hops::trials());
     trials.extend(binaries::trials());
+    trials.extend(builds::trials());
+    trials.extend(reproduction::trials());
     trials.extend(lto::trials());
     trials.extend(verification::trials());
     trials.extend(bzip2::trials());
