@@ -6,6 +6,7 @@ use crate::{Test, group};
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
 use std::ffi::OsString;
+use std::fs::File;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -107,16 +108,13 @@ impl Daemon {
         let allowed = directory.join("allowed");
         std::fs::write(&allowed, format!("{}\n", tool("twin-cc").display()))?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        // Started by root, it would become a user who may not see the compiler.
-        let user = Invocation::new(directory, "id").arg("-un").run()?.stdout;
+        // Started by root, it becomes a user who may not write here: hence a log that is opened for it.
         let process = Command::new("distccd")
-            .args(["--user", String::from_utf8_lossy(&user).trim()])
             .args(["--daemon", "--no-detach", "--listen", "127.0.0.1", "--allow", "127.0.0.1", "--jobs", "2"])
-            .args(["--port", &port.to_string(), "--log-level", "info", "--log-file"])
-            .arg(&log)
+            .args(["--port", &port.to_string(), "--log-level", "info", "--log-stderr"])
             .env("DISTCC_CMDLIST", &allowed)
-            .env("TMPDIR", directory)
             .stdin(Stdio::null())
+            .stderr(File::create(&log)?)
             .spawn()
             .context("cannot run distccd")?;
         let daemon = Daemon { process, port, log };
