@@ -140,7 +140,8 @@ mod tests {
         ] {
             check(accepted).expect(accepted);
         }
-        for refused in ["-O2 -fopenmp", "-o -o -fopenmp a.c", "-ofile -fopenmp", "-Idirectory -fopenmp", "-v -fopenmp"] {
+        for refused in ["-O2 -fopenmp", "-o -o -fopenmp a.c", "-ofile -fopenmp", "-Idirectory -fopenmp", "-v -fopenmp"]
+        {
             let error = check(refused).expect_err(refused).to_string();
             assert_eq!(error, "-fopenmp is not supported: there is no runtime library for it");
         }

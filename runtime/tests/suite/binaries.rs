@@ -2,7 +2,7 @@
 
 use crate::tools::{Invocation, root, scratch};
 use crate::{Test, group};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,8 @@ pub fn trials() -> Vec<Trial> {
         ("through_a_link", through_a_link),
         ("readelf_and_objdump", readelf_and_objdump),
         ("gdb", gdb),
+        ("gdb_aarch64", gdb_aarch64),
+        ("addr2line", addr2line),
         ("same_input_same_bytes", same_input_same_bytes),
         ("same_bytes_in_company", same_bytes_in_company),
         ("same_objects_same_executable", same_objects_same_executable),
@@ -102,6 +104,62 @@ fn gdb() -> Result<()> {
     let outcome = gdb.args(["-ex", "break 20", "-ex", "run", "-ex", "print row", "-ex", "bt"]).arg(executable).run()?;
     let text = String::from_utf8_lossy(&outcome.stdout);
     ensure!(text.contains("$1 = 1") && text.contains(" main ("), "{text}{}", outcome.stderr);
+    Ok(())
+}
+
+/// The same in the other image, which qemu runs under gdb's control.
+fn gdb_aarch64() -> Result<()> {
+    let directory = scratch()?;
+    let executable = build(directory.path(), "nqueens", &["-O0", "-g"])?;
+    let [_, image] = images(directory.path(), &executable)?;
+    Invocation::new(directory.path(), "chmod").arg("+x").arg(&image).run()?;
+    let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port().to_string();
+    let emulator = Invocation::new(directory.path(), "qemu-aarch64").args(["-g", &port]).arg(&image);
+    let mut process = emulator.command().spawn().context("cannot run qemu-aarch64")?;
+    let target = format!("target remote 127.0.0.1:{port}");
+    let gdb = Invocation::new(directory.path(), "gdb-multiarch").args(["-nx", "-batch"]);
+    let commands = [
+        "set tcp connect-timeout 120",
+        &target,
+        "break nqueens.c:20",
+        "continue",
+        "print row",
+        "info locals",
+        "bt",
+        "kill",
+    ];
+    let outcome = gdb.args(commands.iter().flat_map(|command| ["-ex", command])).arg(image).run();
+    let _ = process.kill();
+    process.wait()?;
+    let outcome = outcome?;
+    let text = String::from_utf8_lossy(&outcome.stdout);
+    ensure!(
+        text.contains("$1 = 1") && text.contains("above = 0") && text.contains(" main ("),
+        "{text}{}",
+        outcome.stderr
+    );
+    Ok(())
+}
+
+/// A function has one address, and the same source line in both images.
+fn addr2line() -> Result<()> {
+    use object::{Object, ObjectSymbol};
+    let directory = scratch()?;
+    let executable = build(directory.path(), "nqueens", &["-O1", "-g"])?;
+    let bytes = std::fs::read(&executable)?;
+    let file = object::File::parse(&*bytes)?;
+    let main = file.symbols().find(|symbol| symbol.name() == Ok("main")).context("no main")?.address();
+    let source = std::fs::read_to_string(example("nqueens"))?;
+    let line = 1 + source.lines().position(|line| line.contains("int main(")).context("no main in the source")?;
+    for image in images(directory.path(), &executable)? {
+        for tool in ["addr2line", "llvm-addr2line-22"] {
+            let tool = Invocation::new(directory.path(), tool).args(["-f", "-e"]).arg(&image).arg(format!("{main:#x}"));
+            let outcome = tool.run()?;
+            let text = String::from_utf8_lossy(&outcome.stdout).into_owned();
+            let expected = text.starts_with("main\n") && text.contains(&format!("nqueens.c:{line}\n"));
+            ensure!(expected && outcome.stderr.is_empty(), "{}: {text}{}", tool.text(), outcome.stderr);
+        }
+    }
     Ok(())
 }
 

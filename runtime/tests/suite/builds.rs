@@ -177,7 +177,10 @@ fn distcc() -> Result<()> {
 /// A library for others: with a pkg-config file, needing another static library.
 const LIBRARY: [(&str, &str); 4] = [
     ("library/twice.h", FILES[0].1),
-    ("library/twice.c", "#include <math.h>\n#include \"twice.h\"\nint twice(int x) { return (int)fmin(2 * x, 1e9); }\n"),
+    (
+        "library/twice.c",
+        "#include <math.h>\n#include \"twice.h\"\nint twice(int x) { return (int)fmin(2 * x, 1e9); }\n",
+    ),
     (
         "library/twice.pc.in",
         "prefix=@CMAKE_INSTALL_PREFIX@\nName: twice\nDescription: doubles\nVersion: 1.5\n\
