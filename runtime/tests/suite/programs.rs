@@ -10,7 +10,8 @@ use std::sync::{Arc, OnceLock};
 use tempfile::TempDir;
 
 /// Where the programs are, and what precedes the name of the file in the name of the program.
-const FOLDERS: [(&str, &str); 3] = [("examples", ""), ("examples/nas", "nas_"), ("runtime/tests/programs", "")];
+const FOLDERS: [(&str, &str); 4] =
+    [("examples", ""), ("examples/bench", "bench_"), ("examples/nas", "nas_"), ("runtime/tests/programs", "")];
 
 /// Hops of a run with the exec vehicle, which takes milliseconds for each.
 const EXEC_HOPS: u64 = 30;
