@@ -103,11 +103,12 @@ class Builds:
         if "prepare" not in recipe:
             return source
         copy = WORK / "sources" / name
-        if not (copy / "prepared").exists():
+        done = copy / ".prepared"
+        if not done.exists() or done.read_text() != recipe["prepare"]:
             shutil.rmtree(copy, ignore_errors=True)
             shutil.copytree(source, copy, symlinks=True)
             run(["sh", "-c", recipe["prepare"]], cwd=copy)
-            (copy / "prepared").touch()
+            done.write_text(recipe["prepare"])
         return copy
 
     def _make(self, name, compiler, root):

@@ -41,8 +41,9 @@ def run(command, cwd=ROOT, environment=None):
             file.seek(0)
             texts.append(file.read().decode(errors="replace"))
     if child.returncode != 0:
-        last = (texts[1].strip() or texts[0].strip()).splitlines()[-1:]
-        raise Failure(f"`{' '.join(command)}` failed ({child.returncode}): {' '.join(last)}")
+        lines = (texts[1].strip() or texts[0].strip() or "no message").splitlines()
+        reason = next((line for line in lines if "error" in line), lines[-1])
+        raise Failure(f"`{' '.join(command)}` failed ({child.returncode}): {reason}")
     return Outcome(*texts, usage.ru_utime)
 
 
