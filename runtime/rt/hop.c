@@ -48,6 +48,9 @@ static enum isa next_isa(enum vehicle *vehicle) {
         enum isa isa = state.requested_isa;
         *vehicle = state.requested_vehicle ? state.requested_vehicle : state.vehicle;
         state.requested_isa = NO_ISA;
+        if (isa == THIS_ISA) {
+            state.requested_at = 0;
+        }
         return isa;
     }
     return state.stress && __twin_poll.stress_left < 0 ? OTHER_ISA : NO_ISA;

@@ -221,6 +221,9 @@ static void note_request(const struct siginfo *info) {
     enum isa here = process.away ? OTHER_ISA : THIS_ISA;
     enum isa other = here == X86_64 ? AARCH64 : X86_64;
     uint32_t isa = value & 0xff, vehicle = value >> 8 & 0xff;
+    if (!state.requested_isa) {
+        __twin_trace_request();
+    }
     state.requested_isa = isa == X86_64 || isa == AARCH64 ? isa : (uint32_t)other;
     state.requested_vehicle = vehicle == PAIR || vehicle == EXEC ? vehicle : DEFAULT_VEHICLE;
     want_attention();

@@ -7,6 +7,8 @@
 // Two records, as home writes the line of a hop to its visitor when the program may be on its way back already.
 static struct hop_record *record(void) { return &state.hop[state.hops & 1]; }
 
+void __twin_trace_request(void) { state.requested_at = state.trace >= 0 ? __twin_now() : 0; }
+
 void __twin_trace_begin(uint64_t pc, enum isa to, enum vehicle vehicle) {
     state.hops++;
     if (state.trace >= 0) {
@@ -14,6 +16,8 @@ void __twin_trace_begin(uint64_t pc, enum isa to, enum vehicle vehicle) {
             .number = state.hops, .pc = pc, .mapped = state.bytes_mapped, .started = __twin_now(),
             .from = THIS_ISA, .to = to, .vehicle = vehicle,
         };
+        record()->waited = state.requested_at ? record()->started - state.requested_at : 0;
+        state.requested_at = 0;
     }
 }
 
@@ -54,6 +58,7 @@ static void write_line(struct hop_record *hop) {
     field(&line, "pc", hop->pc);
     field(&line, "copied", hop->copied);
     field(&line, "mapped", hop->mapped);
+    field(&line, "waited", hop->waited);
     field(&line, "ns", hop->finished - hop->started);
     __twin_put(&line, "}\n");
     RAW(write, state.trace, bytes, line.length);

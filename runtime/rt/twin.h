@@ -104,6 +104,7 @@ enum turn { HOME, VISITOR, CALL, VISITOR_STARTS };
 
 struct hop_record {
     uint64_t number, pc, copied, mapped, started, finished;
+    uint64_t waited; // from the request to the poll that took it; 0 without a request
     uint32_t from, to, vehicle;
     uint32_t complete; // the program has arrived and the line is not written yet
 };
@@ -126,6 +127,7 @@ struct twin_state {
 
     // Requests.
     uint32_t requested_isa, requested_vehicle;
+    uint64_t requested_at; // with a trace; 0 if there is no request
     uint32_t home_wanted; // fork wants to be at home,
     uint32_t stay_home;   // and to stay there until it is done
     uint32_t hop_failed;  // do not try again: the reason has been said
@@ -293,6 +295,7 @@ const char *__twin_find_qemu(void);
 const char *__twin_extract_image(void);
 
 // trace.c, text.c
+void __twin_trace_request(void);
 void __twin_trace_begin(uint64_t pc, enum isa to, enum vehicle vehicle);
 void __twin_trace_copied(uint64_t bytes);
 void __twin_trace_end(void);

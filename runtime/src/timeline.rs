@@ -26,6 +26,8 @@ pub struct Hop {
     pub copied: u64,
     /// Bytes mapped on the way.
     pub mapped: u64,
+    /// Nanoseconds from the request to the poll that took it; 0 if nobody asked.
+    pub waited: u64,
     /// Nanoseconds from one ISA to the other.
     pub ns: u64,
 }
@@ -183,7 +185,18 @@ mod tests {
 
     fn hop(n: u64) -> Hop {
         let (from, to) = if n % 2 == 1 { (Isa::X86_64, Isa::Aarch64) } else { (Isa::Aarch64, Isa::X86_64) };
-        Hop { n, pid: 1, from, to, vehicle: Vehicle::Pair, pc: 0x1010, copied: 2048, mapped: 0, ns: n * 1000 }
+        Hop {
+            n,
+            pid: 1,
+            from,
+            to,
+            vehicle: Vehicle::Pair,
+            pc: 0x1010,
+            copied: 2048,
+            mapped: 0,
+            waited: 0,
+            ns: n * 1000,
+        }
     }
 
     fn timeline(count: u64) -> Timeline {
