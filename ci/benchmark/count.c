@@ -1,5 +1,9 @@
 // A plugin of qemu-user that counts the instructions that the program executes, and writes the number to the file
-// `out` when the program ends. Usage: QEMU_PLUGIN=count.so,out=FILE qemu-aarch64 PROGRAM
+// `out` when the program ends. Usage: QEMU_PLUGIN=count.so,out=FILE[,poll=ADDRESS] qemu-aarch64 PROGRAM
+//
+// With the address of the byte that polls test (x86-64 only), lines follow that say how far polls are apart: a line
+// for each class of distances, "NUMBER SUM LARGEST" in instructions, a tenth or so wide. What is executed before the
+// first poll and after the last one is in none.
 //
 // Debian's package has no header of the interface (version 1): these are the declarations that we need.
 #include <inttypes.h>
@@ -7,14 +11,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+// Classes of distances: the position of the highest bit, and the three bits below it.
+enum { FRACTION_BITS = 3, CLASSES = 64 << FRACTION_BITS, LONGEST_INSTRUCTION = 15 };
+
 typedef uint64_t qemu_plugin_id_t;
 struct qemu_plugin_tb;
+struct qemu_plugin_insn;
+enum { QEMU_PLUGIN_CB_NO_REGS };
 enum { QEMU_PLUGIN_INLINE_ADD_U64 };
 
 void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t, void (*)(qemu_plugin_id_t, struct qemu_plugin_tb *));
 void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *, int operation, void *to, uint64_t value);
 void qemu_plugin_register_atexit_cb(qemu_plugin_id_t, void (*)(qemu_plugin_id_t, void *), void *);
+void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *, void (*)(unsigned vcpu, void *), int flags, void *);
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
+struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *, size_t);
+const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *);
+size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *);
+uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *);
 
 #define EXPORT __attribute__((visibility("default")))
 EXPORT int qemu_plugin_version = 1;
@@ -22,15 +36,67 @@ EXPORT int qemu_plugin_version = 1;
 static uint64_t count;
 static const char *out;
 
+static uint64_t poll_byte; // its address, or 0
+static uint64_t last_poll; // the count at that time, or 0
+
+static struct {
+    uint64_t number, sum, largest;
+} distances[CLASSES];
+
+// Counts are those of the block's start: exact to a block.
+static void polled(unsigned vcpu, void *unused) {
+    (void)vcpu, (void)unused;
+    if (last_poll && count > last_poll) {
+        uint64_t distance = count - last_poll;
+        int high = 63 - __builtin_clzl(distance);
+        int class = distance >> FRACTION_BITS ? high << FRACTION_BITS | (int)(distance >> (high - FRACTION_BITS) & 7) : (int)distance;
+        distances[class].number++;
+        distances[class].sum += distance;
+        distances[class].largest = distance > distances[class].largest ? distance : distances[class].largest;
+    }
+    last_poll = count;
+}
+
+// Whether an x86-64 instruction has the byte as its operand, relative to the program counter. A byte of constant
+// may follow the displacement.
+static int is_poll(const struct qemu_plugin_insn *instruction) {
+    int32_t displacement;
+    int size = (int)qemu_plugin_insn_size(instruction);
+    if (size > LONGEST_INSTRUCTION) {
+        return 0;
+    }
+    const unsigned char *bytes = qemu_plugin_insn_data(instruction);
+    for (int at = size - 4; at >= 2 && at >= size - 5; at--) {
+        memcpy(&displacement, bytes + at, sizeof displacement);
+        if (qemu_plugin_insn_vaddr(instruction) + (uint64_t)size + (uint64_t)(int64_t)displacement == poll_byte) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *block) {
     (void)id;
-    qemu_plugin_register_vcpu_tb_exec_inline(block, QEMU_PLUGIN_INLINE_ADD_U64, &count, qemu_plugin_tb_n_insns(block));
+    size_t size = qemu_plugin_tb_n_insns(block);
+    qemu_plugin_register_vcpu_tb_exec_inline(block, QEMU_PLUGIN_INLINE_ADD_U64, &count, size);
+    for (size_t i = 0; poll_byte && i < size; i++) {
+        struct qemu_plugin_insn *instruction = qemu_plugin_tb_get_insn(block, i);
+        if (is_poll(instruction)) {
+            qemu_plugin_register_vcpu_insn_exec_cb(instruction, polled, QEMU_PLUGIN_CB_NO_REGS, NULL);
+        }
+    }
 }
 
 static void ended(qemu_plugin_id_t id, void *unused) {
     (void)id, (void)unused;
     FILE *file = fopen(out, "w");
-    if (!file || fprintf(file, "%" PRIu64 "\n", count) < 0 || fclose(file)) {
+    int failed = !file || fprintf(file, "%" PRIu64 "\n", count) < 0;
+    for (int i = 0; i < CLASSES && !failed; i++) {
+        if (distances[i].number) {
+            failed = fprintf(file, "%" PRIu64 " %" PRIu64 " %" PRIu64 "\n", distances[i].number, distances[i].sum, distances[i].largest) < 0;
+        }
+    }
+    if (failed || fclose(file)) {
         perror(out);
         abort();
     }
@@ -38,11 +104,17 @@ static void ended(qemu_plugin_id_t id, void *unused) {
 
 EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **argv) {
     (void)info;
-    if (argc != 1 || strncmp(argv[0], "out=", 4)) {
-        fputs("count: the argument is out=FILE\n", stderr);
+    for (int i = 0; i < argc; i++) {
+        if (strncmp(argv[i], "out=", 4) == 0) {
+            out = strdup(argv[i] + 4);
+        } else if (strncmp(argv[i], "poll=", 5) == 0) {
+            poll_byte = strtoull(argv[i] + 5, NULL, 0);
+        }
+    }
+    if (!out) {
+        fputs("count: the arguments are out=FILE and poll=ADDRESS\n", stderr);
         return -1;
     }
-    out = strdup(argv[0] + 4);
     qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
     qemu_plugin_register_atexit_cb(id, ended, NULL);
     return 0;
