@@ -14,17 +14,42 @@ def _plugin():
     return plugin
 
 
-def _count(plugin, executable, isa, arguments, name):
+def _poll_byte(executable):
+    for line in run(["llvm-nm-22", "--format=posix", executable]).output.splitlines():
+        if line.startswith("__twin_poll "):
+            return int(line.split()[2], 16)
+    raise Failure(f"{executable} has no byte for polls")
+
+
+def _count(plugin, executable, isa, arguments, name, poll):
+    """Instructions, output, and the classes of distances between polls (if asked for)."""
     result = WORK / "counts" / f"{name}-{isa}"
     result.parent.mkdir(exist_ok=True)
     result.unlink(missing_ok=True)
+    options = f"out={result}" + (f",poll={_poll_byte(executable)}" if poll else "")
     # The number may depend on what the kernel puts on the stack: the environment is a fixed one.
-    outcome = run(["env", "-i", f"QEMU_PLUGIN={plugin},out={result}", f"qemu-{isa}", executable, *arguments])
-    return int(result.read_text()), outcome.output
+    outcome = run(["env", "-i", f"QEMU_PLUGIN={plugin},{options}", f"qemu-{isa}", executable, *arguments])
+    first, *classes = result.read_text().splitlines()
+    return int(first), outcome.output, [tuple(map(int, line.split())) for line in classes]
+
+
+def _waits(classes):
+    """How many instructions a request waits for a poll, if it may come at any of them with equal chance."""
+    total = sum(size for _, size, _ in classes)
+    low, high = 0, max((largest for *_, largest in classes), default=0)
+    longest = high
+    while high - low > 1:
+        middle = (low + high) // 2
+        if sum(max(0, size - number * middle) for number, size, _ in classes) > 0.01 * total:
+            low = middle
+        else:
+            high = middle
+    return {"polls": sum(number for number, *_ in classes), "p99": high, "max": longest}
 
 
 def count(builds, variants):
-    """For each program and ISA the instructions of clang's program and of each variant of Twin's.
+    """For each program and ISA the instructions of clang's program and of each variant of Twin's; and for each program
+    how far its polls are apart on x86-64, in instructions.
 
     All of them must print the same, or else the benchmark has found a mistake of the compiler."""
     plugin = _plugin()
@@ -36,19 +61,20 @@ def count(builds, variants):
     found = {}
     with Progress("instructions", len(jobs)) as progress, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         futures = {
-            pool.submit(_count, plugin, *job, f"{key[0]}-{key[2]}"): key for key, job in jobs.items()
+            pool.submit(_count, plugin, *job, f"{key[0]}-{key[2]}", key[1:] == ("x86_64", "twin")): key
+            for key, job in jobs.items()
         }
         for future in concurrent.futures.as_completed(futures):
             found[futures[future]] = future.result()
             progress.step(futures[future][0])
-    for (name, isa, compiler), (_, output) in found.items():
-        expected = found[name, "x86_64", "clang-x86_64"][1]
-        if output != expected:
+    for (name, isa, compiler), (_, output, _) in found.items():
+        if output != found[name, "x86_64", "clang-x86_64"][1]:
             raise Failure(f"{name}: {compiler} on {isa} prints something else than clang on x86_64")
-    return {
+    instructions = {
         program.name: {
             isa: {"clang": found[program.name, isa, f"clang-{isa}"][0], **{v: found[program.name, isa, v][0] for v in variants}}
             for isa in ISAS
         }
         for program in programs
     }
+    return instructions, {program.name: _waits(found[program.name, "x86_64", "twin"][2]) for program in programs}

@@ -1,0 +1,98 @@
+"""What the numbers ought to be, and what they are."""
+
+import math
+
+from .machine import ISAS
+
+
+def mean(values):
+    """The geometric one."""
+    values = list(values)
+    return math.exp(sum(map(math.log, values)) / len(values))
+
+
+def instruction_ratios(results, isa, variant="twin", base="clang"):
+    return {name: counts[isa][variant] / counts[isa][base] for name, counts in results["instructions"].items()}
+
+
+def text_ratios(results, isa):
+    return {build: sizes[isa]["twin"] / sizes[isa]["clang"] for build, sizes in results["text"].items()}
+
+
+def stack_ratios(results):
+    """Of Twin's frames to the larger one of clang's two, which no frame of both ISAs can be smaller than."""
+    return {shape: sizes["twin"] / max(sizes[isa] for isa in ISAS) for shape, sizes in results["stack"].items()}
+
+
+def _worst(ratios):
+    name = max(ratios, key=ratios.get)
+    return f"{ratios[name]:.2f} ({name})"
+
+
+def _ratio_row(what, aim, ratios, mean_limit, limit=math.inf):
+    average = mean(ratios.values())
+    return what, aim, f"{average:.3f}, worst {_worst(ratios)}", average <= mean_limit and max(ratios.values()) <= limit
+
+
+def rows(results):
+    """(what, aim, value, whether it is met), for everything that was measured."""
+    sets = results["sets"]
+    if "time" in results:
+        times = {name: found["twin"]["median"] for name, found in results["time"].items()}
+        for kind, label, average, worst in (("nas", "NAS kernels", 1.01, 1.03), ("calls", "call-heavy programs", 1.05, 1.12)):
+            chosen = {name: ratio for name, ratio in times.items() if sets[name] == kind}
+            if chosen:
+                aim = f"mean ≤ {average}, none above {worst}"
+                yield _ratio_row(f"CPU time on x86-64 against clang, {label}", aim, chosen, average, worst)
+    for isa in ISAS:
+        ratios = instruction_ratios(results, isa)
+        for kind, label in (("nas", "NAS kernels"), ("calls", "call-heavy programs")):
+            chosen = {name: ratio for name, ratio in ratios.items() if sets[name] == kind}
+            if chosen:
+                yield _ratio_row(f"instructions on {isa} against clang, {label}", "mean ≤ 1.05", chosen, 1.05)
+    for isa, limit in zip(ISAS, (1.10, 1.15)):
+        yield _ratio_row(f"code for {isa} against clang, functions of both", f"mean ≤ {limit}", text_ratios(results, isa), limit)
+    yield _ratio_row("stack of deep recursion against clang's larger frame", "mean ≤ 1.3", stack_ratios(results), 1.3)
+    polls = results["polls"]
+    late = max(polls, key=lambda name: polls[name]["p99"])
+    last = max(polls, key=lambda name: polls[name]["max"])
+    # No processor that is asked for a hop is so slow that it needs a nanosecond for an instruction on average.
+    yield ("wait for a poll on x86-64, counted in instructions", "p99 ≤ 1,000,000, max ≤ 10,000,000",
+           f"p99 {polls[late]['p99']:,} ({late}), max {polls[last]['max']:,} ({last})",
+           polls[late]["p99"] <= 1e6 and polls[last]["max"] <= 1e7)
+    if "waiting" in results:
+        waiting = results["waiting"]
+        late = max(waiting, key=lambda name: waiting[name]["p99"])
+        last = max(waiting, key=lambda name: waiting[name]["max"])
+        yield ("time from request to hop on x86-64, by the clock", "p99 ≤ 1 ms, max ≤ 10 ms",
+               f"p99 {waiting[late]['p99'] / 1e6:.2f} ms ({late}), max {waiting[last]['max'] / 1e6:.2f} ms ({last})",
+               waiting[late]["p99"] <= 1e6 and waiting[last]["max"] <= 1e7)
+    if "pair" in results:
+        futex = results["pair"]["futex, after 1 ms"]
+        for isa, other in zip(ISAS, reversed(ISAS)):
+            worst = max((ways[isa]["median"] / futex[isa]["median"], name) for name, ways in results["pair"].items() if name.startswith("hop"))
+            yield (f"hop to {other} by a pair against a bare futex, medians", "≤ 1.5", f"{worst[0]:.2f} ({worst[1]})", worst[0] <= 1.5)
+    if "exec" in results:
+        sizes = sorted(results["exec"], key=int)
+        small, large = results["exec"][sizes[0]], results["exec"][sizes[-1]]
+        megabytes = int(sizes[-1]) - int(sizes[0])
+        copy = (large["memcpy"] - small["memcpy"]) / megabytes
+        for way in ("first", "to aarch64", "to x86_64"):
+            cost = (large[way] - small[way]) / megabytes
+            yield (f"exec vehicle, cost of a MiB of touched memory, {'first hop' if way == 'first' else 'later ' + way}",
+                   "memcpy's", f"{cost / 1e3:.0f} µs; memcpy {copy / 1e3:.0f} µs", cost <= 1.1 * copy)
+    if "untouched" in results:
+        yield ("share of a hop spent on transforming state", "0",
+               f"0: memory's hash is the same after each of {results['untouched']} hops (--check)", True)
+    if "time" in results:
+        ratios = {name: found["lto"]["median"] for name, found in results["time"].items()}
+        # Half of all pairs of equal programs are above 1.
+        yield _ratio_row("CPU time with -flto against without", "none above 1.02", ratios, math.inf, 1.02)
+    if any("twin-lto" in counts[isa] for counts in results["instructions"].values() for isa in ISAS):
+        for isa in ISAS:
+            yield _ratio_row(f"instructions on {isa} with -flto against without", "none above 1.00",
+                             instruction_ratios(results, isa, "twin-lto", "twin"), math.inf, 1.0005)
+    if "compile" in results:
+        ratios = {name: seconds["twin"] / seconds["clang"] for name, seconds in results["compile"].items()}
+        total = sum(s["twin"] for s in results["compile"].values()) / sum(s["clang"] for s in results["compile"].values())
+        yield "CPU time of compiling against clang for one ISA", "no aim", f"{total:.2f} of all, mean {mean(ratios.values()):.2f}, worst {_worst(ratios)}", None
