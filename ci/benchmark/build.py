@@ -82,7 +82,7 @@ class Builds:
         return WORK / "build" / compiler / (build + suffix)
 
     def make(self, compilers):
-        """Builds everything that has changed, with all compilers."""
+        """Builds everything that has changed, with all compilers. Returns where the sources are."""
         with Progress("building", len(self.recipes) * len(compilers)) as progress:
             roots = {name: self._source(name, recipe) for name, recipe in self.recipes.items()}
             jobs = [(name, compiler) for compiler in compilers for name in self.recipes]
@@ -94,6 +94,7 @@ class Builds:
                     name, compiler = futures[future]
                     self.records[name, compiler.name] = future.result()
                     progress.step(f"{name} with {compiler.name}")
+        return roots
 
     def _source(self, name, recipe):
         """The directory of the source, prepared."""
@@ -111,12 +112,17 @@ class Builds:
             done.write_text(recipe["prepare"])
         return copy
 
-    def _make(self, name, compiler, root):
+    def inputs(self, name, root):
+        """Files and options of a recipe."""
         recipe = self.recipes[name]
         left_out = {path for pattern in recipe.get("except", []) for path in root.glob(pattern)}
         files = [path for pattern in recipe.get("files", []) for path in sorted(root.glob(pattern)) if path not in left_out]
         files += [ROOT / path for path in recipe.get("driver", [])]
-        flags = [*FLAGS, *compiler.flags, *recipe.get("flags", []), *(f"-I{root / path}" for path in recipe.get("include", []))]
+        return files, [*recipe.get("flags", []), *(f"-I{root / path}" for path in recipe.get("include", []))]
+
+    def _make(self, name, compiler, root):
+        files, flags = self.inputs(name, root)
+        flags = [*FLAGS, *compiler.flags, *flags]
         key = self._key(compiler, flags, files)
         out = self.executable(name, compiler.name)
         note = out.with_suffix(".json")

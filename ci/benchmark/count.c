@@ -4,34 +4,10 @@
 // With the address of the byte that polls test (x86-64 only), lines follow that say how far polls are apart: a line
 // for each class of distances, "NUMBER SUM LARGEST" in instructions, a tenth or so wide. What is executed before the
 // first poll and after the last one is in none.
-//
-// Debian's package has no header of the interface (version 1): these are the declarations that we need.
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "qemu-plugin.h"
 
 // Classes of distances: the position of the highest bit, and the three bits below it.
 enum { FRACTION_BITS = 3, CLASSES = 64 << FRACTION_BITS, LONGEST_INSTRUCTION = 15 };
-
-typedef uint64_t qemu_plugin_id_t;
-struct qemu_plugin_tb;
-struct qemu_plugin_insn;
-enum { QEMU_PLUGIN_CB_NO_REGS };
-enum { QEMU_PLUGIN_INLINE_ADD_U64 };
-
-void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t, void (*)(qemu_plugin_id_t, struct qemu_plugin_tb *));
-void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *, int operation, void *to, uint64_t value);
-void qemu_plugin_register_atexit_cb(qemu_plugin_id_t, void (*)(qemu_plugin_id_t, void *), void *);
-void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *, void (*)(unsigned vcpu, void *), int flags, void *);
-size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
-struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *, size_t);
-const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *);
-size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *);
-uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *);
-
-#define EXPORT __attribute__((visibility("default")))
-EXPORT int qemu_plugin_version = 1;
 
 static uint64_t count;
 static const char *out;
@@ -49,7 +25,8 @@ static void polled(unsigned vcpu, void *unused) {
     if (last_poll && count > last_poll) {
         uint64_t distance = count - last_poll;
         int high = 63 - __builtin_clzl(distance);
-        int class = distance >> FRACTION_BITS ? high << FRACTION_BITS | (int)(distance >> (high - FRACTION_BITS) & 7) : (int)distance;
+        int fraction = high < FRACTION_BITS ? 0 : (int)(distance >> (high - FRACTION_BITS) & ((1 << FRACTION_BITS) - 1));
+        int class = high << FRACTION_BITS | fraction;
         distances[class].number++;
         distances[class].sum += distance;
         distances[class].largest = distance > distances[class].largest ? distance : distances[class].largest;
@@ -93,7 +70,8 @@ static void ended(qemu_plugin_id_t id, void *unused) {
     int failed = !file || fprintf(file, "%" PRIu64 "\n", count) < 0;
     for (int i = 0; i < CLASSES && !failed; i++) {
         if (distances[i].number) {
-            failed = fprintf(file, "%" PRIu64 " %" PRIu64 " %" PRIu64 "\n", distances[i].number, distances[i].sum, distances[i].largest) < 0;
+            failed = fprintf(file, "%" PRIu64 " %" PRIu64 " %" PRIu64 "\n", distances[i].number, distances[i].sum,
+                             distances[i].largest) < 0;
         }
     }
     if (failed || fclose(file)) {
@@ -102,7 +80,7 @@ static void ended(qemu_plugin_id_t id, void *unused) {
     }
 }
 
-EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **argv) {
+EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info, int argc, char **argv) {
     (void)info;
     for (int i = 0; i < argc; i++) {
         if (strncmp(argv[i], "out=", 4) == 0) {

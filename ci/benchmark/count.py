@@ -6,12 +6,24 @@ import os
 from .machine import ISAS, ROOT, WORK, Failure, Progress, run
 
 
-def _plugin():
-    source, plugin = ROOT / "ci/benchmark/count.c", WORK / "count.so"
-    if not plugin.exists() or plugin.stat().st_mtime < source.stat().st_mtime:
-        plugin.parent.mkdir(parents=True, exist_ok=True)
-        run(["clang-22", "-O2", "-Wall", "-Wextra", "-shared", "-fPIC", source, "-o", plugin])
-    return plugin
+def plugin(name):
+    """Compiles one of our plugins, unless that is done; its file."""
+    source, compiled = ROOT / "ci/benchmark" / f"{name}.c", WORK / f"{name}.so"
+    newest = max(path.stat().st_mtime for path in (source, source.with_name("qemu-plugin.h")))
+    if not compiled.exists() or compiled.stat().st_mtime < newest:
+        compiled.parent.mkdir(parents=True, exist_ok=True)
+        run(["clang-22", "-O2", "-Wall", "-Wextra", "-shared", "-fPIC", source, "-o", compiled])
+    return compiled
+
+
+def under(compiled, executable, isa, arguments, label, options=""):
+    """Runs a program with a plugin: the plugin's lines, as numbers, and the program's output."""
+    result = WORK / "counts" / f"{label}-{isa}"
+    result.parent.mkdir(exist_ok=True)
+    result.unlink(missing_ok=True)
+    # Counts may depend on what the kernel puts on the stack: the environment is a fixed one.
+    outcome = run(["env", "-i", f"QEMU_PLUGIN={compiled},out={result}{options}", f"qemu-{isa}", executable, *arguments])
+    return [tuple(map(int, line.split())) for line in result.read_text().splitlines()], outcome.output
 
 
 def _poll_byte(executable):
@@ -21,16 +33,11 @@ def _poll_byte(executable):
     raise Failure(f"{executable} has no byte for polls")
 
 
-def _count(plugin, executable, isa, arguments, name, poll):
+def _count(compiled, executable, isa, arguments, label, poll):
     """Instructions, output, and the classes of distances between polls (if asked for)."""
-    result = WORK / "counts" / f"{name}-{isa}"
-    result.parent.mkdir(exist_ok=True)
-    result.unlink(missing_ok=True)
-    options = f"out={result}" + (f",poll={_poll_byte(executable)}" if poll else "")
-    # The number may depend on what the kernel puts on the stack: the environment is a fixed one.
-    outcome = run(["env", "-i", f"QEMU_PLUGIN={plugin},{options}", f"qemu-{isa}", executable, *arguments])
-    first, *classes = result.read_text().splitlines()
-    return int(first), outcome.output, [tuple(map(int, line.split())) for line in classes]
+    options = f",poll={_poll_byte(executable)}" if poll else ""
+    ((number,), *classes), output = under(compiled, executable, isa, arguments, label, options)
+    return number, output, classes
 
 
 def _waits(classes):
@@ -52,7 +59,7 @@ def count(builds, variants):
     how far its polls are apart on x86-64, in instructions.
 
     All of them must print the same, or else the benchmark has found a mistake of the compiler."""
-    plugin = _plugin()
+    compiled = plugin("count")
     programs = list(builds.programs())
     jobs = {
         (program.name, isa, compiler): (builds.executable(program.build, compiler, isa), isa, program.arguments["count"])
@@ -61,7 +68,7 @@ def count(builds, variants):
     found = {}
     with Progress("instructions", len(jobs)) as progress, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         futures = {
-            pool.submit(_count, plugin, *job, f"{key[0]}-{key[2]}", key[1:] == ("x86_64", "twin")): key
+            pool.submit(_count, compiled, *job, f"{key[0]}-{key[2]}", key[1:] == ("x86_64", "twin")): key
             for key, job in jobs.items()
         }
         for future in concurrent.futures.as_completed(futures):
