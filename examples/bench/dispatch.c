@@ -2,7 +2,7 @@
 // Usage: dispatch [ROUNDS]
 //#ExpectFile
 //#Levels: O2 O2lto
-//#Hop: every=1009
+//#Hop: every=3
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -154,6 +154,7 @@ impl Rounds {
         text.lines()
             .map(|line| {
                 let hop: serde_json::Value = serde_json::from_str(line).with_context(|| line.to_owned())?;
+                ensure!(hop["waited"].as_u64() > Some(0), "no time of the request: {line}");
                 Ok((field(&hop, "to"), field(&hop, "vehicle")))
             })
             .collect()

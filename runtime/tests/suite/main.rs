@@ -1,8 +1,8 @@
 //! The test suite of the tools as a user has them: `target/release/{twin-cc,twin-ld,twin}` and the sysroot, which
 //! `cargo build --release && ci/sysroot` make.
 //!
-//! - [`programs`]: every C file in `examples/`, `examples/nas/` and `runtime/tests/programs/` is a set of tests, told what to do by
-//!   directives in its own source ([`directives`]).
+//! - [`programs`]: every C file in `examples/`, `examples/bench/`, `examples/nas/` and `runtime/tests/programs/` is a
+//!   set of tests, told what to do by directives in its own source ([`directives`]).
 //! - [`errors`]: bad input.
 //! - [`unsupported`]: what the README says about it.
 //! - [`hops`]: what must hold at and around a hop.
