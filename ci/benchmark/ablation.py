@@ -3,13 +3,11 @@
 The convention and the frame pointer are measured with clang alone, which knows both. Polls, padding and accesses to
 memory are counted as they are executed in Twin's program."""
 
-import concurrent.futures
-import os
 import re
 import shutil
 
 from . import aims, build, count
-from .machine import ISAS, ROOT, WORK, Failure, Progress, run
+from .machine import ISAS, ROOT, WORK, Failure, parallel, run
 
 # Compare with memory and branch; address, load and branch.
 _POLL = {"x86_64": 2, "aarch64": 3}
@@ -66,34 +64,28 @@ def measure(builds):
     """For each program and ISA: instructions of clang's variants, of Twin's program, and what is in that."""
     roots = builds.make([*build.CLANG.values(), build.TWIN])
     programs = list(builds.programs())
-    keys = [(name, isa, variant) for name in builds.recipes for isa in ISAS for variant in _VARIANTS]
-    with Progress("variants", len(keys)) as progress, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        futures = {pool.submit(_variant, builds, *key, roots[key[0]]): key for key in keys}
-        executables = {}
-        for future in concurrent.futures.as_completed(futures):
-            executables[futures[future]] = future.result()
-            progress.step(futures[future][0])
+    variants = {
+        (name, isa, variant): (builds, name, isa, variant, roots[name])
+        for name in builds.recipes for isa in ISAS for variant in _VARIANTS
+    }
+    executables = parallel("variants", _variant, variants)
     for name in builds.recipes:
         for isa in ISAS:
             executables[name, isa, "twin"] = builds.executable(name, "twin", isa)
     _, polls = count.count(builds, ["twin"])
     kinds = count.plugin("kinds")
+    jobs = {
+        (program.name, isa, variant): (
+            kinds, executables[program.build, isa, variant], isa, program.arguments["count"], f"{program.name}-{variant}"
+        )
+        for program in programs for isa in ISAS for variant in [*_VARIANTS, "twin"]
+    }
+    runs = parallel("kinds", count.under, jobs)
     found = {}
-    jobs = [(program, isa, variant) for program in programs for isa in ISAS for variant in [*_VARIANTS, "twin"]]
-    with Progress("instructions", len(jobs)) as progress, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        futures = {
-            pool.submit(count.under, kinds, executables[program.build, isa, variant], isa, program.arguments["count"],
-                        f"{program.name}-{variant}"): (program, isa, variant)
-            for program, isa, variant in jobs
-        }
-        outputs = {}
-        for future in concurrent.futures.as_completed(futures):
-            program, isa, variant = futures[future]
-            (numbers,), output = future.result()
-            if outputs.setdefault(program.name, output) != output:
-                raise Failure(f"{program.name}: {variant} on {isa} prints something else")
-            found[program.name, isa, variant] = dict(zip(("all", "padding", "reads", "writes"), numbers))
-            progress.step(program.name)
+    for (name, isa, variant), ((numbers,), output) in runs.items():
+        if output != runs[name, "x86_64", "clang"][1]:
+            raise Failure(f"{name}: {variant} on {isa} prints something else")
+        found[name, isa, variant] = dict(zip(("all", "padding", "reads", "writes"), numbers))
     return {program.name: {isa: _row(found, polls, program.name, isa) for isa in ISAS} for program in programs}
 
 

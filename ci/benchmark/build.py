@@ -1,15 +1,13 @@
 """Builds the programs of programs.toml with each compiler."""
 
-import concurrent.futures
 import dataclasses
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import tomllib
 
-from .machine import BIN, ISAS, ROOT, SOURCES, WORK, Failure, Progress, run
+from .machine import BIN, ISAS, ROOT, SOURCES, WORK, Failure, parallel, run
 
 # Contraction would be another result where an ISA has a fused multiply-add.
 FLAGS = ["-O2", "-ffp-contract=off"]
@@ -83,17 +81,11 @@ class Builds:
 
     def make(self, compilers):
         """Builds everything that has changed, with all compilers. Returns where the sources are."""
-        with Progress("building", len(self.recipes) * len(compilers)) as progress:
-            roots = {name: self._source(name, recipe) for name, recipe in self.recipes.items()}
-            jobs = [(name, compiler) for compiler in compilers for name in self.recipes]
-            # What takes longest comes first.
-            jobs.sort(key=lambda job: not self.recipes[job[0]].get("slow"))
-            with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-                futures = {pool.submit(self._make, name, compiler, roots[name]): job for job in jobs for name, compiler in [job]}
-                for future in concurrent.futures.as_completed(futures):
-                    name, compiler = futures[future]
-                    self.records[name, compiler.name] = future.result()
-                    progress.step(f"{name} with {compiler.name}")
+        roots = {name: self._source(name, recipe) for name, recipe in self.recipes.items()}
+        # What takes longest comes first.
+        names = sorted(self.recipes, key=lambda name: not self.recipes[name].get("slow"))
+        jobs = {(name, compiler.name): (name, compiler, roots[name]) for name in names for compiler in compilers}
+        self.records = parallel("building", self._make, jobs)
         return roots
 
     def _source(self, name, recipe):

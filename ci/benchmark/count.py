@@ -1,9 +1,6 @@
 """Counts of executed instructions: the same ones each time. A plugin of qemu-user counts on both ISAs."""
 
-import concurrent.futures
-import os
-
-from .machine import ISAS, ROOT, WORK, Failure, Progress, run
+from .machine import ISAS, ROOT, WORK, Failure, parallel, run
 
 
 def plugin(name):
@@ -62,18 +59,13 @@ def count(builds, variants):
     compiled = plugin("count")
     programs = list(builds.programs())
     jobs = {
-        (program.name, isa, compiler): (builds.executable(program.build, compiler, isa), isa, program.arguments["count"])
+        (program.name, isa, compiler): (
+            compiled, builds.executable(program.build, compiler, isa), isa, program.arguments["count"],
+            f"{program.name}-{compiler}", (isa, compiler) == ("x86_64", "twin"),
+        )
         for program in programs for isa in ISAS for compiler in [f"clang-{isa}", *variants]
     }
-    found = {}
-    with Progress("instructions", len(jobs)) as progress, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        futures = {
-            pool.submit(_count, compiled, *job, f"{key[0]}-{key[2]}", key[1:] == ("x86_64", "twin")): key
-            for key, job in jobs.items()
-        }
-        for future in concurrent.futures.as_completed(futures):
-            found[futures[future]] = future.result()
-            progress.step(futures[future][0])
+    found = parallel("instructions", _count, jobs)
     for (name, isa, compiler), (_, output, _) in found.items():
         if output != found[name, "x86_64", "clang-x86_64"][1]:
             raise Failure(f"{name}: {compiler} on {isa} prints something else than clang on x86_64")

@@ -1,5 +1,6 @@
 """Where things are, and how commands are run and measured."""
 
+import concurrent.futures
 import dataclasses
 import os
 import pathlib
@@ -70,3 +71,20 @@ class Progress:
         if self.shown:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
+
+
+def parallel(title, function, jobs):
+    """Calls function(*arguments) for all jobs, {key: arguments}, as many at once as there are processors; the results
+    by key. The first failure ends it."""
+    found = {}
+    with Progress(title, len(jobs)) as progress, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        futures = {pool.submit(function, *arguments): key for key, arguments in jobs.items()}
+        try:
+            for future in concurrent.futures.as_completed(futures):
+                key = futures[future]
+                found[key] = future.result()
+                progress.step(" ".join(map(str, key)))
+        except Failure:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return found
