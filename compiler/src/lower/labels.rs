@@ -22,15 +22,16 @@ pub fn run(module: Module) {
         if labels.is_empty() {
             continue;
         }
+        let count = labels.len() as u64;
         let addresses: Vec<Value> = labels.iter().map(|label| function.block_address(*label)).collect();
-        let table = module.private_table("twin.labels", labels.len() as u64);
+        // By place in the program's own table, and by number; what each ISA indexes is then no more than one symbol.
+        let tables = [module.private_table("twin.labels", count), module.private_table("twin.numbers", FIRST + count)];
         for &jump in &jumps {
             let (builder, address) = (module.before(jump).located_like(jump), jump.operands()[0]);
-            let (first, index) = match look_up(module, address, &addresses) {
-                Some((index, first)) => (first, index),
-                None => (0, builder.add(builder.ptr_to_int(address), module.i64(FIRST.wrapping_neg()))),
+            let place = match look_up(module, address, &addresses) {
+                Some((index, first)) => builder.element(module.ptr(), builder.offset_by(tables[0], 8 * first), index),
+                None => builder.element(module.ptr(), tables[1], builder.ptr_to_int(address)),
             };
-            let place = builder.element(module.ptr(), builder.offset_by(table, 8 * first), index);
             jump.set_operand(0, builder.load(module.ptr(), place, 8));
         }
         for load in with_opcode(LLVMLoad).collect::<Vec<_>>() {
@@ -44,8 +45,11 @@ pub fn run(module: Module) {
         for (address, number) in addresses.into_iter().zip(FIRST..) {
             address.replace_with(module.i64(number).constant_to_ptr(module));
         }
-        let targets: Vec<Value> = labels.iter().map(|label| function.block_address(*label)).collect();
-        table.initialize_array(module.ptr(), &targets);
+        let mut targets: Vec<Value> = labels.iter().map(|label| function.block_address(*label)).collect();
+        tables[0].initialize_array(module.ptr(), &targets);
+        // No label has the number 0: any target will do.
+        targets.insert(0, targets[0]);
+        tables[1].initialize_array(module.ptr(), &targets);
     }
 }
 
