@@ -193,13 +193,6 @@ impl<'a> Image<'a> {
         self.bytes_from(address).get(..usize::try_from(size).ok()?)
     }
 
-    /// `size` bytes at `address`, if they are constant.
-    pub fn constant_bytes(&self, address: u64, size: u64) -> Option<&'a [u8]> {
-        let within = |s: &Segment| address.checked_sub(s.address).is_some_and(|offset| offset < s.file_size);
-        let segment = self.segments_of(elf::PT_LOAD).find(|s| within(s))?;
-        self.bytes_at(address, size).filter(|_| segment.flags & elf::PF_W.0 == 0)
-    }
-
     /// Bytes of a section that need not be allocated; empty if there is none.
     pub fn section_bytes(&self, name: &str) -> std::borrow::Cow<'a, [u8]> {
         let section = self.file.section_by_name(name);

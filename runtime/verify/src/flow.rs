@@ -2,7 +2,6 @@
 //! each instruction touches.
 
 use crate::binary::Image;
-use crate::bytes::{BYTES, Mask, Operand, Zeros, mask};
 use crate::graph::{BlockId, Code, Graph, InsnId, Knowledge};
 use crate::insn::{Access, Condition, Expr, Flow, Insn, Reg};
 use crate::tables::{Mentions, targets};
@@ -55,8 +54,6 @@ pub struct Facts {
     pub unresolved: Vec<InsnId>,
     /// Frame addresses that are stored, passed on or used with an index, as distances from the CFA.
     pub taken: BTreeSet<i64>,
-    /// Bytes that do not count where an instruction reads a register, because they meet zeros there.
-    pub masked: HashMap<(InsnId, Reg), Mask>,
 }
 
 /// A function's code and what is known of it.
@@ -73,7 +70,7 @@ pub fn analyse(image: &Image, code: &Code, mentions: &Mentions, knowledge: &impl
     let mut tables: HashMap<u64, BTreeSet<u64>> = HashMap::new();
     for _ in 0..MAX_ROUNDS {
         let graph = Graph::build(code, &tables, knowledge);
-        let mut analysis = Analysis { image, code, graph: &graph, entries: Vec::new() };
+        let mut analysis = Analysis { code, graph: &graph, entries: Vec::new() };
         analysis.run();
         let jumps = analysis.computed_jumps().into_iter();
         let found: HashMap<u64, BTreeSet<u64>> =
@@ -85,14 +82,13 @@ pub fn analyse(image: &Image, code: &Code, mentions: &Mentions, knowledge: &impl
         tables = found;
     }
     let graph = Graph::build(code, &tables, knowledge);
-    let mut analysis = Analysis { image, code, graph: &graph, entries: Vec::new() };
+    let mut analysis = Analysis { code, graph: &graph, entries: Vec::new() };
     analysis.run();
     let facts = analysis.facts(&tables);
     Body { graph, facts }
 }
 
 struct Analysis<'a, 'g> {
-    image: &'g Image<'a>,
     code: &'g Code<'a>,
     graph: &'g Graph,
     /// What is known on entry of each block that has been reached.
@@ -209,28 +205,6 @@ impl Analysis<'_, '_> {
         }
     }
 
-    /// The bytes that are zero.
-    fn zeros(&self, insn: &Insn, zeros: Zeros, state: &State) -> Mask {
-        match zeros {
-            Zeros::Known(bytes) => bytes,
-            Zeros::Of(operand) => self.zeros_of(insn, operand, state),
-        }
-    }
-
-    /// Bytes of an operand that are zero; memory that nobody writes counts.
-    fn zeros_of(&self, insn: &Insn, operand: Operand, state: &State) -> Mask {
-        match operand {
-            Operand::Register(register) => state.zeros(register),
-            Operand::Access(n) => {
-                let Some(access) = insn.accesses.get(n) else { return 0 };
-                let Value::Constant(address) = self.address(access, state) else { return 0 };
-                let bytes = self.image.constant_bytes(address, access.size.into()).unwrap_or_default();
-                let zeros = bytes.iter().take(BYTES).enumerate().filter(|(_, byte)| **byte == 0);
-                zeros.fold(0, |sum, (n, _)| sum | mask(n..n + 1))
-            }
-        }
-    }
-
     /// Does what the instruction does.
     fn step(&self, insn: &Insn, state: &mut State) {
         let values: Vec<(Reg, Value, Option<u64>)> = insn
@@ -267,12 +241,6 @@ impl Analysis<'_, '_> {
             }
         }
         let clobbered = if insn.is_call() { self.code.isa.native_scratch() } else { insn.defs };
-        let zeros: Vec<(Reg, Mask)> =
-            insn.zeros.iter().map(|&(register, zeros)| (register, self.zeros(insn, zeros, state))).collect();
-        clobbered.iter().for_each(|register| state.set_zeros(register, 0));
-        for (register, bytes) in zeros {
-            state.set_zeros(register, state.zeros(register) | bytes);
-        }
         let origin = |register| Origin { address: insn.address, register, meeting: false };
         if !clobbered.is_empty() {
             state.retire(insn.address);
@@ -327,12 +295,6 @@ impl Analysis<'_, '_> {
             let accesses: Vec<FrameAccess> =
                 insn.accesses.iter().flat_map(|a| self.frame_accesses(a, insn, state)).collect();
             self.note_addresses(insn, state, &mut facts);
-            for flow in &insn.flows {
-                let bytes = flow.masked_by.map_or(0, |operand| self.zeros_of(insn, operand, state));
-                if bytes != 0 {
-                    facts.masked.insert((id, flow.from), bytes);
-                }
-            }
             if !accesses.is_empty() {
                 facts.accesses.insert(id, accesses);
             }

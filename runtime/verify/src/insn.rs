@@ -1,6 +1,5 @@
 //! Instructions of either ISA in one neutral form: control flow, registers, memory, and what is known of the values.
 
-use crate::bytes::{ByteFlow, Zeros};
 use std::fmt;
 
 /// A register: 0-31 integer, 32-63 vector, 64 the condition flags. Which is which is the ISA's matter.
@@ -101,12 +100,7 @@ impl RegSet {
 
     /// Its registers in order.
     pub fn iter(self) -> impl Iterator<Item = Reg> {
-        let mut left = self.0;
-        std::iter::from_fn(move || {
-            let register = (left != 0).then(|| Reg(left.trailing_zeros() as u8))?;
-            left &= left - 1;
-            Some(register)
-        })
+        (0..Reg::COUNT as u8).map(Reg).filter(move |r| self.contains(*r))
     }
 }
 
@@ -247,10 +241,6 @@ pub struct Insn {
     pub assignments: Vec<Assignment>,
     /// What it does to memory.
     pub accesses: Vec<Access>,
-    /// What it does with registers of which it does not simply use everything.
-    pub flows: Vec<ByteFlow>,
-    /// Bytes of vector registers that become zero.
-    pub zeros: Vec<(Reg, Zeros)>,
     /// The register and constant that it compares (unsigned conditions tell which is larger).
     pub compares: Option<(Reg, u64)>,
 }
@@ -266,8 +256,6 @@ impl Insn {
             defs: RegSet::EMPTY,
             assignments: Vec::new(),
             accesses: Vec::new(),
-            flows: Vec::new(),
-            zeros: Vec::new(),
             compares: None,
         }
     }

@@ -9,7 +9,6 @@
 
 pub mod binary;
 pub mod bits;
-pub mod bytes;
 pub mod cfi;
 pub mod flow;
 pub mod frames;

@@ -1,7 +1,6 @@
 //! What functions read before they write it, which results their callers read, and which registers are read behind
 //! each instruction: a backward analysis within each function and across calls.
 
-use crate::bytes::{ByteSet, Mask, Target};
 use crate::functions::{Function, Program};
 use crate::graph::{BlockId, InsnId};
 use crate::insn::{Flow, Insn, Reg, RegSet};
@@ -22,27 +21,27 @@ const VECTOR_ARGUMENTS: usize = 8;
 /// What is known of a function from its code and from its callers' code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// What it reads before it writes it.
-    reads: ByteSet,
+    /// Registers that it reads before it writes them.
+    reads: RegSet,
     /// Registers that some caller may have written before it calls the function.
     provided: RegSet,
     /// Whether its callers are known: that it is called directly at all.
     called: bool,
-    /// What some uniform caller reads of the result registers afterwards.
-    results: ByteSet,
+    /// Result registers that some uniform caller reads afterwards.
+    results: RegSet,
 }
 
 impl Summary {
     /// Adds what is found later.
     fn add(&mut self, more: Summary) {
-        self.reads = self.reads.union(&more.reads);
+        self.reads = self.reads.union(more.reads);
         self.provided = self.provided.union(more.provided);
-        self.results = self.results.union(&more.results);
+        self.results = self.results.union(more.results);
     }
 
-    /// What may be an argument.
-    fn arguments(&self) -> ByteSet {
-        if self.called { self.reads.within(self.provided) } else { self.reads }
+    /// Registers that may hold an argument.
+    fn arguments(&self) -> RegSet {
+        if self.called { self.reads.intersection(self.provided) } else { self.reads }
     }
 }
 
@@ -118,10 +117,10 @@ impl<'p> Liveness<'p> {
     /// What the code of a function tells of itself and of what it calls.
     fn summarise(&self, function: &Function) -> Vec<(u64, Summary)> {
         let mut found = Vec::new();
-        let mut note = |to: u64, results: ByteSet| found.push((to, Summary { results, ..Summary::default() }));
-        let reads = self.walk(function, |id, behind| {
-            if let (Flow::Call(to), false) = (function.body.graph.insn(id).flow, function.native) {
-                note(to, behind.within(self.result_registers()));
+        let mut note = |to: u64, results: RegSet| found.push((to, Summary { results, ..Summary::default() }));
+        let reads = self.walk(function, |insn, behind| {
+            if let (Flow::Call(to), false) = (insn.flow, function.native) {
+                note(to, behind.intersection(self.result_registers()));
             }
         });
         for exit in &function.body.facts.exits {
@@ -139,35 +138,29 @@ impl<'p> Liveness<'p> {
         found
     }
 
-    /// What callers on both ISAs read of the results of a function.
-    fn results_of(&self, function: u64) -> ByteSet {
+    /// The results of a function that callers on both ISAs read.
+    fn results_of(&self, function: u64) -> RegSet {
         // A poll has no result.
         if Some(function) == self.program.poll_slow {
-            return ByteSet::EMPTY;
+            return RegSet::EMPTY;
         }
-        let [own, others] = [self.own, self.others].map(|s| s.get(&function).map_or(ByteSet::EMPTY, |s| s.results));
-        let (there, all) = (others.registers(), own);
-        let own = own.registers();
+        let [own, others] = [self.own, self.others].map(|s| s.get(&function).map_or(RegSet::EMPTY, |s| s.results));
         let lists = |isa: &dyn Isa| {
             let (integers, vectors) = isa.results();
             integers.iter().chain(vectors).copied().collect::<Vec<Reg>>()
         };
         let pairs = lists(self.isa).into_iter().zip(lists(self.other));
-        let shared = pairs.filter(|(mine, theirs)| own.contains(*mine) && there.contains(*theirs));
-        all.within(shared.map(|(mine, _)| mine).collect())
+        pairs.filter(|(mine, theirs)| own.contains(*mine) && others.contains(*theirs)).map(|(mine, _)| mine).collect()
     }
 
-    /// What a function reads of the arguments that it reads on both ISAs.
-    fn arguments_of(&self, function: u64) -> ByteSet {
+    /// The arguments of a function that it reads on both ISAs.
+    fn arguments_of(&self, function: u64) -> RegSet {
         // A poll has no arguments either.
         if Some(function) == self.program.poll_slow {
-            return ByteSet::EMPTY;
+            return RegSet::EMPTY;
         }
-        let [own, others] =
-            [self.own, self.others].map(|s| s.get(&function).map_or(ByteSet::EMPTY, Summary::arguments));
-        let there = others.registers();
-        let shared = |mine: &Reg| there.iter().any(|theirs| self.may_be_same_argument(*mine, theirs));
-        own.within(own.registers().iter().filter(shared).collect())
+        let [own, others] = [self.own, self.others].map(|s| s.get(&function).map_or(RegSet::EMPTY, Summary::arguments));
+        own.iter().filter(|mine| others.iter().any(|theirs| self.may_be_same_argument(*mine, theirs))).collect()
     }
 
     /// Whether a register here and one there can hold the same argument. Uniform functions get words and small
@@ -190,22 +183,22 @@ impl<'p> Liveness<'p> {
         RegSet::of(integers).union(RegSet::of(vectors))
     }
 
-    /// Solves the data flow of a function and calls `visit` for every instruction with what is read behind it; returns
-    /// what is read from the entry on.
-    pub fn walk(&self, function: &Function, mut visit: impl FnMut(InsnId, &ByteSet)) -> ByteSet {
+    /// Solves the data flow of a function and calls `visit` for every instruction with the registers that are read
+    /// behind it; returns those that are read from the entry on.
+    pub fn walk(&self, function: &Function, mut visit: impl FnMut(&Insn, RegSet)) -> RegSet {
         let graph = &function.body.graph;
         let saves = saves(function, self.isa);
         let predecessors = graph.predecessors();
-        let mut before = vec![ByteSet::EMPTY; graph.blocks.len()];
+        let mut before = vec![RegSet::EMPTY; graph.blocks.len()];
         let mut work: BTreeSet<_> = graph.blocks().map(|(id, _)| id).collect();
-        let behind_block = |before: &[ByteSet], id: BlockId| {
+        let behind_block = |before: &[RegSet], id: BlockId| {
             let successors = graph.blocks[id.index()].successors.iter();
-            successors.fold(ByteSet::EMPTY, |sum, next| sum.union(&before[next.index()]))
+            successors.fold(RegSet::EMPTY, |sum, next| sum.union(before[next.index()]))
         };
         while let Some(id) = work.pop_last() {
             let mut live = behind_block(&before, id);
             for &insn in graph.blocks[id.index()].insns.iter().rev() {
-                live = self.before(function, &saves, insn, &live);
+                live = self.before(function, &saves, insn, live);
             }
             if live != before[id.index()] {
                 before[id.index()] = live;
@@ -215,63 +208,29 @@ impl<'p> Liveness<'p> {
         for (id, block) in graph.blocks() {
             let mut live = behind_block(&before, id);
             for &insn in block.insns.iter().rev() {
-                visit(insn, &live);
-                live = self.before(function, &saves, insn, &live);
+                visit(graph.insn(insn), live);
+                live = self.before(function, &saves, insn, live);
             }
         }
         before.first().copied().unwrap_or_default()
     }
 
-    /// What is read from an instruction on, given what is read from the next on.
-    fn before(&self, function: &Function, saves: &Saves, id: InsnId, behind: &ByteSet) -> ByteSet {
-        self.reads(function, saves, id, behind).union(&behind.without(self.written(function, id)))
-    }
-
-    /// Registers whose old value is gone behind an instruction.
-    pub fn written(&self, function: &Function, id: InsnId) -> RegSet {
+    /// Registers that are read from an instruction on, given those that are read from the next on.
+    pub fn before(&self, function: &Function, saves: &Saves, id: InsnId, behind: RegSet) -> RegSet {
         let insn = function.body.graph.insn(id);
-        match insn.flow {
-            Flow::Call(_) | Flow::CallTo(_) => self.clobbered(insn),
-            Flow::Return => RegSet::ALL,
-            _ => insn.defs,
-        }
-    }
-
-    /// What an instruction itself reads, given what is read from the next on of its results.
-    pub fn reads(&self, function: &Function, saves: &Saves, id: InsnId, behind: &ByteSet) -> ByteSet {
-        let insn = function.body.graph.insn(id);
-        let flowing: RegSet = insn.flows.iter().map(|flow| flow.from).collect();
         let uses = insn.uses.without(saves.get(&id).copied().unwrap_or_default());
-        let mut reads = ByteSet::whole(uses.without(flowing));
-        for flow in insn.flows.iter().filter(|flow| uses.contains(flow.from)) {
-            let bytes = match &flow.to {
-                Target::Use(bytes) => *bytes,
-                Target::Result(to, map) => map.sources(behind.of(*to)),
-            };
-            reads.insert(flow.from, bytes & !self.masked(function, id, flow.from));
-        }
         match insn.flow {
-            Flow::Call(to) => reads.union(&self.arguments_of(to)),
-            Flow::Return => reads.union(&self.results_of(function.address)),
-            Flow::Jump(to) | Flow::Branch(to, _) if !function.contains(to) => reads.union(&self.arguments_of(to)),
-            _ => reads,
-        }
-    }
-
-    /// The bytes of an instruction's results that come of some bytes, as far as [`Liveness::reads`] follows them.
-    pub fn results(&self, function: &Function, id: InsnId, sources: &ByteSet) -> ByteSet {
-        let mut results = ByteSet::EMPTY;
-        for flow in &function.body.graph.insn(id).flows {
-            if let Target::Result(to, map) = &flow.to {
-                results.insert(*to, map.results(sources.of(flow.from) & !self.masked(function, id, flow.from)));
+            Flow::Call(to) => {
+                let kept = behind.without(self.clobbered(insn));
+                kept.union(uses).union(self.arguments_of(to))
             }
+            Flow::CallTo(_) => behind.without(self.clobbered(insn)).union(uses),
+            Flow::Return => uses.union(self.results_of(function.address)),
+            Flow::Jump(to) | Flow::Branch(to, _) if !function.contains(to) => {
+                behind.without(insn.defs).union(uses).union(self.arguments_of(to))
+            }
+            _ => behind.without(insn.defs).union(uses),
         }
-        results
-    }
-
-    /// Bytes of a register that meet zeros in an instruction.
-    fn masked(&self, function: &Function, id: InsnId, register: Reg) -> Mask {
-        function.body.facts.masked.get(&(id, register)).copied().unwrap_or(0)
     }
 
     /// Registers that a call destroys.
@@ -288,7 +247,7 @@ impl<'p> Liveness<'p> {
         let graph = &function.body.graph;
         let mut before = vec![RegSet::EMPTY; graph.blocks.len()];
         if let Some(entry) = before.first_mut() {
-            *entry = self.arguments_of(function.address).registers();
+            *entry = self.arguments_of(function.address);
         }
         let mut work: BTreeSet<BlockId> = graph.blocks().map(|(id, _)| id).collect();
         while let Some(id) = work.pop_first() {

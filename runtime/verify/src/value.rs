@@ -1,11 +1,8 @@
 //! Abstract values of registers and frame cells.
 
-use crate::bytes::Mask;
 use crate::insn::Reg;
 use std::collections::BTreeMap;
 
-/// Number of vector registers.
-const VECTORS: usize = 32;
 /// Where the saved frame pointer and the return address begin.
 const FRAME_RECORD: i64 = -16;
 /// Both ABIs keep the stack pointer aligned so at calls.
@@ -119,8 +116,6 @@ pub struct State {
     cells: BTreeMap<i64, (u32, Value)>,
     /// Upper bounds of values.
     bounds: BTreeMap<Bounded, u64>,
-    /// Bytes of the vector registers that are known to be zero.
-    zeros: [Mask; VECTORS],
     /// The value and constant that the flags come from.
     pub compared: Option<(Value, u64)>,
 }
@@ -149,8 +144,7 @@ impl State {
             let register = if n < 32 { Reg::integer(n as u8) } else { Reg::vector(n.min(63) as u8 - 32) };
             if n < 64 { Value::Entry(register) } else { Value::Unknown }
         });
-        let (cells, bounds) = (BTreeMap::new(), BTreeMap::new());
-        let mut state = State { registers, cells, bounds, zeros: [0; VECTORS], compared: None };
+        let mut state = State { registers, cells: BTreeMap::new(), bounds: BTreeMap::new(), compared: None };
         state.registers[sp.index()] = Value::Frame(-distance);
         state
     }
@@ -163,18 +157,6 @@ impl State {
     /// Gives a register a known value.
     pub fn set(&mut self, register: Reg, value: Value) {
         self.registers[register.index()] = value;
-    }
-
-    /// Bytes of a register that are known to be zero.
-    pub fn zeros(&self, register: Reg) -> Mask {
-        register.vector_number().map_or(0, |n| self.zeros[usize::from(n)])
-    }
-
-    /// Notes which bytes of a register are zero, if it is a vector.
-    pub fn set_zeros(&mut self, register: Reg, bytes: Mask) {
-        if let Some(n) = register.vector_number() {
-            self.zeros[usize::from(n)] = bytes;
-        }
     }
 
     /// Forgets the values that the instruction at `address` made when it ran before.
@@ -240,10 +222,6 @@ impl State {
                 self.registers[n] = old.or(new).unwrap_or(Value::Opaque(Origin { address, register, meeting: true }));
                 changed |= self.registers[n] != old;
             }
-        }
-        for (mine, theirs) in self.zeros.iter_mut().zip(other.zeros) {
-            changed |= *mine & !theirs != 0;
-            *mine &= theirs;
         }
         let known = (self.cells.len(), self.bounds.len());
         self.cells.retain(|offset, cell| other.cells.get(offset) == Some(cell));

@@ -1,7 +1,6 @@
 //! Corrupts one property of a program at a time: the checker must name that property, and where.
 
 mod common;
-mod lanes;
 mod robustness;
 
 use common::{at, find, image_offset, instructions, program, put, section, symbol};

@@ -1,8 +1,6 @@
 //! aarch64, decoded by yaxpeax-arm: instructions of 4 bytes. The first operand is the result, with the exceptions
 //! listed below. The caller's address arrives in x30, which the prologue stores at CFA-8.
 
-mod lanes;
-
 use super::Isa;
 use crate::insn::{Access, Assignment, Condition, Expr, Flow, Insn, Reg, RegSet};
 use yaxpeax_arch::{Decoder, U8Reader};
@@ -137,8 +135,6 @@ fn role(raw: &Instruction) -> Role {
         AESD | AESE | SHA1C | SHA1M | SHA1P | SHA1SU0 | SHA1SU1 | SHA256H | SHA256H2 | SHA256SU0 | SHA256SU1
         | SHA512H | SHA512H2 | SHA512SU0 | SHA512SU1 => Role::Update,
         LD1 | LD2 | LD3 | LD4 if matches!(raw.operands[0], Operand::SIMDRegisterGroupLane(..)) => Role::Update,
-        FMOV if matches!(raw.operands[0], Operand::SIMDRegisterElementsLane(..)) => Role::Update,
-        BIC | ORR if matches!(raw.operands[1], Operand::ImmShift(..)) => Role::Update,
         _ => Role::Results(1),
     }
 }
@@ -294,8 +290,6 @@ impl Reader {
         self.memory();
         self.flow();
         self.values();
-        self.insn.flows = lanes::flows(&self.raw);
-        self.insn.zeros = lanes::zeros(&self.raw);
         self.insn
     }
 

@@ -1,8 +1,6 @@
 //! x86-64, decoded by iced-x86. A call pushes the return address, so that it lies at CFA-8 by itself. Writing a part
 //! of a register counts as writing all of it: compilers leave the rest undefined where nothing depends on it.
 
-mod lanes;
-
 use super::Isa;
 use crate::insn::{Access, Assignment, Condition, Expr, Flow, Insn, Reg, RegSet};
 use iced_x86::{
@@ -143,8 +141,6 @@ impl<'i> Reader<'i> {
         self.registers_and_memory();
         self.flow();
         self.values();
-        self.insn.flows = lanes::flows(self.raw);
-        self.insn.zeros = lanes::zeros(self.raw);
         self.insn
     }
 
@@ -212,6 +208,12 @@ impl<'i> Reader<'i> {
             && raw.op1_kind() == OpKind::Register
             && raw.op0_register() == raw.op1_register();
         match raw.mnemonic() {
+            // The way to load a half-precision number.
+            Pinsrw => raw.try_immediate(2).is_ok_and(|lane| lane == 0),
+            // Scalar operations keep the upper part.
+            Cvtsi2sd | Cvtsi2ss => true,
+            Cvtss2sd | Cvtsd2ss | Sqrtsd | Sqrtss | Roundsd | Roundss | Rcpss | Rsqrtss => !same,
+            Movss | Movsd => !same && raw.op0_kind() == OpKind::Register,
             Sbb | Pcmpeqb | Pcmpeqw | Pcmpeqd | Pcmpgtb | Pcmpgtw | Pcmpgtd => same,
             _ => false,
         }

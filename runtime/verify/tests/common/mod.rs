@@ -33,17 +33,14 @@ int main(void) {
 /// The program, as twin-cc made it.
 pub fn program() -> &'static [u8] {
     static PROGRAM: OnceLock<Vec<u8>> = OnceLock::new();
-    PROGRAM.get_or_init(|| compiled(SOURCE))
-}
-
-/// What twin-cc makes of a source.
-pub fn compiled(text: &str) -> Vec<u8> {
-    let directory = tempfile::tempdir().expect("temporary directory");
-    let (source, program) = (directory.path().join("program.c"), directory.path().join("program"));
-    std::fs::write(&source, text).expect("source");
-    let status = Command::new(compiler()).arg("-O2").arg(&source).arg("-o").arg(&program).status();
-    assert!(status.expect("twin-cc runs; build it with `cargo build --release && ci/sysroot`").success());
-    std::fs::read(program).expect("program")
+    PROGRAM.get_or_init(|| {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let (source, program) = (directory.path().join("program.c"), directory.path().join("program"));
+        std::fs::write(&source, SOURCE).expect("source");
+        let status = Command::new(compiler()).arg("-O2").arg(&source).arg("-o").arg(&program).status();
+        assert!(status.expect("twin-cc runs; build it with `cargo build --release && ci/sysroot`").success());
+        std::fs::read(program).expect("program")
+    })
 }
 
 /// twin-cc, which has to stand beside its sysroot.
