@@ -75,7 +75,8 @@ struct Label : twin::MachinePass {
       uint64_t Site = Marker->getOperand(0).getImm();
       MachineInstr *Call = callBehind(*Marker, Mask);
       if (!Call) {
-        violation(MF, (Site == SiblingCall ? "a call in front of a return" : "uniform call site " + std::to_string(Site)) + " has lost its call");
+        std::string What = Site == SiblingCall ? "a return" : "uniform call site " + std::to_string(Site);
+        violation(MF, What + " has lost its call");
         return true;
       }
       if (Site == SiblingCall) {

@@ -875,6 +875,11 @@ impl Value {
         (!raw.is_null()).then(|| unsafe { std::ffi::CStr::from_ptr(raw) }.to_string_lossy().into_owned())
     }
 
+    /// Deletes a global variable.
+    pub fn delete_global(self) {
+        llvm!(LLVMDeleteGlobal(self.0));
+    }
+
     /// Deletes a function.
     pub fn delete_function(self) {
         llvm!(LLVMDeleteFunction(self.0));

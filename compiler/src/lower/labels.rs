@@ -45,11 +45,15 @@ pub fn run(module: Module) {
         for (address, number) in addresses.into_iter().zip(FIRST..) {
             address.replace_with(module.i64(number).constant_to_ptr(module));
         }
-        let mut targets: Vec<Value> = labels.iter().map(|label| function.block_address(*label)).collect();
-        tables[0].initialize_array(module.ptr(), &targets);
+        let targets: Vec<Value> = labels.iter().map(|label| function.block_address(*label)).collect();
         // No label has the number 0: any target will do.
-        targets.insert(0, targets[0]);
-        tables[1].initialize_array(module.ptr(), &targets);
+        for (table, first) in tables.into_iter().zip([&targets[..0], &targets[..FIRST as usize]]) {
+            if table.has_uses() {
+                table.initialize_array(module.ptr(), &[first, &targets].concat());
+            } else {
+                table.delete_global();
+            }
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 //!
 //! One module a phase: [`binary`] reads the file, [`layout`] compares what needs no disassembly. [`isa`] decodes
 //! instructions into the neutral form of [`insn`], [`graph`] follows control, [`flow`] finds what registers and frame
-//! cells hold ([`value`]) and where jump tables lead ([`tables`]), [`functions`] knows who calls whom. On these rest the checks of call sites and frames
-//! ([`frames`], [`cfi`]), registers ([`liveness`], [`registers`]) and slots ([`slots`]). Everything ends up in a [`report`], or, with
+//! cells hold ([`value`]) and where jump tables lead ([`tables`]), [`functions`] knows who calls whom. On these rest the
+//! checks of call sites and frames ([`frames`], [`cfi`]), registers ([`liveness`], [`registers`]) and slots ([`slots`]). Everything ends up in a [`report`], or, with
 //! the names of [`variables`], in a [`picture`].
 
 pub mod binary;
