@@ -95,7 +95,7 @@ fn lower_module(module: &Module, machine: &TargetMachine, mode: Mode) -> Result<
         passes(module, machine, "function(sroa,instcombine<no-verify-fixpoint>,simplifycfg)")?;
     }
     lower::tls::run(ir);
-    lower::labels::run(ir);
+    lower::labels::number(ir);
     lower::vectors::run(ir);
     // Once, instead of once an ISA: they decide anew what lives across calls. The first two leave no repeated load and
     // no constant condition at -O0, by which only one of the ISAs would see that a call cannot be reached.
@@ -120,6 +120,7 @@ fn lower_module(module: &Module, machine: &TargetMachine, mode: Mode) -> Result<
     verify(module, "slot placement")?;
     passes(module, machine, "function(mem2reg)")?;
     slots::settle(&framed);
+    lower::labels::resolve(ir);
     slots::mark(ir, &conventions, &framed)?;
     verify(module, "marking")?;
     Ok(conventions.symbols(ir))
