@@ -80,6 +80,14 @@ fn code(object: &Path) -> Result<[Vec<u8>; 2]> {
     Ok([text(&home)?, text(&visitor)?])
 }
 
+/// The bundle of `directory` makes the code of `a.o` again, and says nothing.
+fn replays_the_object(directory: &Path) -> Result<()> {
+    let (bundle, said) = replay(directory, "twin-cc", 0)?;
+    ensure!(said.is_empty(), "{said}");
+    ensure!(code(&directory.join("a.o"))? == code(&bundle.join("output.o"))?, "another object");
+    Ok(())
+}
+
 /// None of the sources is needed again, and nothing is said.
 fn object() -> Result<()> {
     let directory = bench()?;
@@ -88,10 +96,7 @@ fn object() -> Result<()> {
     for file in ["a.c", "config.h", "include/answer.h"] {
         std::fs::remove_file(path.join(file))?;
     }
-    let (bundle, said) = replay(path, "twin-cc", 0)?;
-    ensure!(said.is_empty(), "{said}");
-    ensure!(code(&path.join("a.o"))? == code(&bundle.join("output.o"))?, "another object");
-    Ok(())
+    replays_the_object(path)
 }
 
 /// It can be read once only: the compiler and the bundle both need it.
@@ -99,10 +104,7 @@ fn standard_input() -> Result<()> {
     let directory = bench()?;
     let path = directory.path();
     saving(path).args(OPTIONS).args(["-xc", "-c", "-", "-o", "a.o"]).stdin(SOURCE.as_bytes()).run()?;
-    let (bundle, said) = replay(path, "twin-cc", 0)?;
-    ensure!(said.is_empty(), "{said}");
-    ensure!(code(&path.join("a.o"))? == code(&bundle.join("output.o"))?, "another object");
-    Ok(())
+    replays_the_object(path)
 }
 
 fn refused_source() -> Result<()> {
