@@ -100,11 +100,14 @@ impl Conventions {
 
     /// Notes which functions are variadic, before that is lowered.
     pub fn note_prototypes(&mut self, module: Module) {
-        for function in module.functions().into_iter().filter(|f| !f.is_local() && f.value_type().is_variadic()) {
+        for function in module.functions().into_iter().filter(|f| !f.is_local()) {
+            let is_variadic = function.value_type().is_variadic();
             let names = match (function.is_declaration(), function.params().is_empty()) {
-                (false, _) => &mut self.variadic_symbols,
-                (true, false) => &mut self.variadic_refs,
+                (false, _) if is_variadic => &mut self.variadic_symbols,
+                (true, false) if is_variadic => &mut self.variadic_refs,
+                // Whoever passes nothing agrees with every definition: autoconf looks for functions as `char f(void)`.
                 (true, true) => &mut self.unprototyped_refs,
+                _ => continue,
             };
             names.insert(function.name());
         }

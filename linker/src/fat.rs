@@ -51,7 +51,7 @@ pub struct Record {
     /// Undefined functions whose prototype here has variable arguments.
     #[serde(default)]
     pub variadic_refs: Vec<String>,
-    /// Undefined functions without a prototype here: calls of them fit all definitions.
+    /// Undefined functions without a prototype or without parameters here: calls of them fit all definitions.
     #[serde(default)]
     pub unprototyped_refs: Vec<String>,
 }

@@ -1,8 +1,8 @@
 //! One compile job: clang's front end and optimiser to bitcode, then Twin's pipeline.
 
-use super::is;
 use super::jobs::Job;
 use super::tools::Tools;
+use super::{assembly, is};
 use crate::convention::Mode;
 use crate::error::Unsupported;
 use crate::pipeline::{self, Input};
@@ -16,12 +16,9 @@ use std::process::Command;
 ///
 /// # Errors
 /// Unsupported constructs with their source line, internal errors, and files that cannot be written.
-pub fn run(_tools: &Tools, mode: Mode, job: &Job) -> Result<u8> {
-    if job.is_assembler() {
-        let what = format!("assembly is not supported: {}", job.input().unwrap_or_default().display());
-        return Err(Unsupported::module(what).into());
-    }
-    let bitcode = match front_end(job, &[])? {
+pub fn run(tools: &Tools, mode: Mode, job: &Job) -> Result<u8> {
+    let front_end = if job.is_assembler() { assembly::nothing(tools, job)? } else { front_end(job, &[])? };
+    let bitcode = match front_end {
         Ok(bitcode) => bitcode,
         Err(code) => return Ok(code),
     };

@@ -1,6 +1,7 @@
 //! The driver: real clang parses its own command line (`clang -###`) and says what it would do; Twin does the code
 //! generation and the linking in its place.
 
+mod assembly;
 mod compile;
 mod database;
 mod jobs;

@@ -19,6 +19,8 @@ pub fn trials() -> Vec<Trial> {
         ("cmake_toolchain", cmake_toolchain),
         ("compilation_database", compilation_database),
         ("response_files", response_files),
+        ("probes_of_autoconf", probes_of_autoconf),
+        ("assembly_without_content", assembly_without_content),
     ];
     group("builds", tests)
 }
@@ -301,4 +303,35 @@ fn response_files() -> Result<()> {
     Invocation::tool(path, "twin-cc").arg("@link").run()?;
     ensure!(path.join("link map").is_file(), "no map");
     prints(&path.join("program"), "one two three\n")
+}
+
+/// Functions are looked for with a prototype that fits none of them, and the program is linked, not run.
+fn probes_of_autoconf() -> Result<()> {
+    let directory = scratch()?;
+    let path = directory.path();
+    for function in ["snprintf", "fcntl", "ioctl", "memcpy", "strlen", "fork", "sqrt", "nothing_like_this"] {
+        let source = format!("char {function}(void);\nint main(void) {{ return {function}(); }}\n");
+        write(path, &[("conftest.c", &source)])?;
+        let status = i32::from(function == "nothing_like_this");
+        let compiler = Invocation::tool(path, "twin-cc").args(["-w", "-fno-builtin", "conftest.c", "-o", "conftest"]);
+        compiler.status(status).run()?;
+    }
+    Ok(())
+}
+
+/// A file of a library for one ISA, of which the preprocessor leaves nothing; and one of which it leaves something.
+fn assembly_without_content() -> Result<()> {
+    let directory = scratch()?;
+    let path = directory.path();
+    let fast = "#ifdef __x86_64__\n.globl fast\nfast: ret\n#endif\n.section .note.GNU-stack,\"\",%progbits\n";
+    write(path, &FILES)?;
+    write(path, &[("fast.S", fast), ("datum.S", ".data\n.long 1\n"), ("name.s", ".globl name\n")])?;
+    Invocation::tool(path, "twin-cc").args(["-c", "fast.S"]).run()?;
+    Invocation::tool(path, "twin-cc").args(["fast.o", "main.c", "twice.c", "-o", "program"]).run()?;
+    prints(&path.join("program"), "42\n")?;
+    for file in ["datum.S", "name.s"] {
+        let said = Invocation::tool(path, "twin-cc").args(["-c", file]).status(1).run()?.stderr;
+        ensure!(said.trim_end().ends_with(&format!("assembly is not supported: {file}")), "{said}");
+    }
+    Ok(())
 }
