@@ -12,7 +12,10 @@ def mean(values):
 
 
 def instruction_ratios(results, isa, variant="twin", base="clang"):
-    return {name: counts[isa][variant] / counts[isa][base] for name, counts in results["instructions"].items()}
+    return {
+        name: counts[isa][variant] / counts[isa][base]
+        for name, counts in results["instructions"].items() if variant in counts[isa]
+    }
 
 
 def text_ratios(results, isa):
@@ -22,6 +25,10 @@ def text_ratios(results, isa):
 def stack_ratios(results):
     """Of Twin's frames to the larger one of clang's two, which no frame of both ISAs can be smaller than."""
     return {shape: sizes["twin"] / max(sizes[isa] for isa in ISAS) for shape, sizes in results["stack"].items()}
+
+
+def lto_times(results):
+    return {name: found["lto"]["median"] for name, found in results["time"].items() if "lto" in found}
 
 
 def _worst(ratios):
@@ -85,13 +92,13 @@ def rows(results):
         yield ("share of a hop spent on transforming state", "0",
                f"0: memory's hash is the same after each of {results['untouched']} hops (--check)", True)
     if "time" in results:
-        ratios = {name: found["lto"]["median"] for name, found in results["time"].items()}
+        ratios = lto_times(results)
         # Half of all pairs of equal programs are above 1.
         yield _ratio_row("CPU time with -flto against without", "none above 1.02", ratios, math.inf, 1.02)
-    if any("twin-lto" in counts[isa] for counts in results["instructions"].values() for isa in ISAS):
-        for isa in ISAS:
-            yield _ratio_row(f"instructions on {isa} with -flto against without", "none above 1.00",
-                             instruction_ratios(results, isa, "twin-lto", "twin"), math.inf, 1.0005)
+    for isa in ISAS:
+        ratios = instruction_ratios(results, isa, "twin-lto", "twin")
+        if ratios:
+            yield _ratio_row(f"instructions on {isa} with -flto against without", "none above 1.00", ratios, math.inf, 1.0005)
     if "compile" in results:
         ratios = {name: seconds["twin"] / seconds["clang"] for name, seconds in results["compile"].items()}
         total = sum(s["twin"] for s in results["compile"].values()) / sum(s["clang"] for s in results["compile"].values())

@@ -61,6 +61,7 @@ class Builds:
             if (name in only if only else not (quick and recipe.get("slow")))
         }
         self.records = {}  # (recipe, compiler's name): {"seconds": of the compilations, "files": number of files}
+        self.failures = []  # of variants, a line each
 
     def packages(self):
         return sorted({package for recipe in self.recipes.values() for package in recipe.get("packages", [])})
@@ -85,8 +86,22 @@ class Builds:
         # What takes longest comes first.
         names = sorted(self.recipes, key=lambda name: not self.recipes[name].get("slow"))
         jobs = {(name, compiler.name): (name, compiler, roots[name]) for name in names for compiler in compilers}
-        self.records = parallel("building", self._make, jobs)
+        self.records = parallel("building", self._attempt, jobs)
+        self.failures = [record["failure"] for record in self.records.values() if "failure" in record]
         return roots
+
+    def variants(self, build, names):
+        """Those of Twin's variants that could be built."""
+        return [name for name in names if "failure" not in self.records[build, name]]
+
+    def _attempt(self, name, compiler, root):
+        """Without Twin's program and clang's there is nothing to compare; without a variant there is less."""
+        try:
+            return self._make(name, compiler, root)
+        except Failure as failure:
+            if compiler in (TWIN, *CLANG.values()):
+                raise
+            return {"failure": f"{name}: {compiler.name}: {failure}"}
 
     def _source(self, name, recipe):
         """The directory of the source, prepared."""

@@ -63,7 +63,7 @@ def count(builds, variants):
             compiled, builds.executable(program.build, compiler, isa), isa, program.arguments["count"],
             f"{program.name}-{compiler}", (isa, compiler) == ("x86_64", "twin"),
         )
-        for program in programs for isa in ISAS for compiler in [f"clang-{isa}", *variants]
+        for program in programs for isa in ISAS for compiler in [f"clang-{isa}", *builds.variants(program.build, variants)]
     }
     found = parallel("instructions", _count, jobs)
     for (name, isa, compiler), (_, output, _) in found.items():
@@ -71,8 +71,10 @@ def count(builds, variants):
             raise Failure(f"{name}: {compiler} on {isa} prints something else than clang on x86_64")
     instructions = {
         program.name: {
-            isa: {"clang": found[program.name, isa, f"clang-{isa}"][0], **{v: found[program.name, isa, v][0] for v in variants}}
-            for isa in ISAS
+            isa: {
+                "clang": found[program.name, isa, f"clang-{isa}"][0],
+                **{variant: found[program.name, isa, variant][0] for variant in builds.variants(program.build, variants)},
+            } for isa in ISAS
         }
         for program in programs
     }

@@ -130,8 +130,8 @@ def write(results, path):
         spread = {name: (found["twin"]["low"], found["twin"]["high"]) for name, found in results["time"].items()}
         parts.append(("CPU time on x86-64 against clang's: medians and quartiles of pairs",
                       _bars(pyplot, {"x86_64": medians}, "Twin / clang, seconds in user mode", spread)))
-        lto = {name: found["lto"]["median"] for name, found in results["time"].items()}
-        spread = {name: (found["lto"]["low"], found["lto"]["high"]) for name, found in results["time"].items()}
+        lto = aims.lto_times(results)
+        spread = {name: (results["time"][name]["lto"]["low"], results["time"][name]["lto"]["high"]) for name in lto}
         parts.append(("CPU time with -flto against without", _bars(pyplot, {"x86_64": lto}, "with / without -flto", spread)))
     parts.append(("Code, functions that both have",
                   _bars(pyplot, {isa: aims.text_ratios(results, isa) for isa in ISAS}, "Twin / clang, bytes")))
@@ -150,6 +150,8 @@ def write(results, path):
         parts.append(("Hops by the pair vehicle, and bare futexes", _pair_plot(pyplot, results["pair"])))
     if "exec" in results:
         parts.append(("Hops by the exec vehicle", _exec_plot(pyplot, results["exec"])))
+    if results["failures"]:
+        parts.append(("Failures", _table(["what"], [[line] for line in results["failures"]])))
     about = " · ".join(results["about"].values())
     body = "".join(f"<h2>{title}</h2>{content}" for title, content in parts)
     path.write_text(

@@ -40,11 +40,12 @@ def measure(builds):
     found = {}
     with Progress("CPU time", len(programs)) as progress:
         for program in programs:
-            seconds = _pairs(builds, program, ["clang-x86_64", "twin", "twin-lto"])
+            seconds = _pairs(builds, program, ["clang-x86_64", *builds.variants(program.build, ["twin", "twin-lto"])])
             found[program.name] = {
                 "seconds": {name: statistics.median(all_seconds) for name, all_seconds in seconds.items()},
                 "twin": ratios(seconds, "twin", "clang-x86_64"),
-                "lto": ratios(seconds, "twin-lto", "twin"),
             }
+            if "twin-lto" in seconds:
+                found[program.name]["lto"] = ratios(seconds, "twin-lto", "twin")
             progress.step(program.name)
     return found
