@@ -109,12 +109,13 @@ def exec_vehicle():
     with Progress("exec vehicle", len(_MEBIBYTES)) as progress:
         for size in _MEBIBYTES:
             hops = _hops(["--hop-every", "100ms", "--vehicle", "exec"], [program, str(size), "1000000000"], 6)
-            copies = [int(run([program, "-t", size, "1"]).output.splitlines()[0]) for _ in range(5)]
+            copies = [list(map(int, run([program, "-t", size, "1"]).output.splitlines()[:2])) for _ in range(5)]
+            fresh, again = (statistics.median(times) for times in zip(*copies))
             later = _ways(hops)
             found[size] = {
                 "first": hops[0]["ns"], "copied": hops[0]["copied"], "copied later": sum(hop["copied"] for hop in hops[1:]),
                 "to aarch64": statistics.median(later["x86_64"]), "to x86_64": statistics.median(later["aarch64"]),
-                "hops": len(hops), "memcpy": statistics.median(copies),
+                "hops": len(hops), "memcpy": again, "memcpy to new pages": fresh,
             }
             progress.step(f"{size} MiB")
     return found

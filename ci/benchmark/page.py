@@ -6,7 +6,8 @@ import io
 from . import aims
 from .machine import ISAS
 
-_COLOURS = {"x86_64": "#4878a8", "aarch64": "#d08a3c", "clang": "#999999", "twin": "#4878a8", "memcpy": "#999999"}
+_COLOURS = {"x86_64": "#4878a8", "aarch64": "#d08a3c", "clang": "#999999", "twin": "#4878a8", "memcpy": "#999999", "memcpy to new pages": "#999999"}
+_DASHES = {"memcpy": "--", "memcpy to new pages": ":"}
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 72em; padding: 0 1em; color: #222; background: #fff }
 table { border-collapse: collapse } td, th { padding: .3em .7em; border-bottom: 1px solid #ddd; text-align: left }
@@ -61,10 +62,11 @@ def _exec_plot(pyplot, found):
     figure, axes = pyplot.subplots(figsize=(7, 4))
     sizes = sorted(found, key=int)
     series = {"first": "first hop: memory goes into the window", "to aarch64": "later, to aarch64 (starts qemu)",
-              "to x86_64": "later, to x86-64", "memcpy": "memcpy of as much"}
+              "to x86_64": "later, to x86-64", "memcpy to new pages": "memcpy of as much, to new pages",
+              "memcpy": "memcpy of as much"}
     for key, label in series.items():
         axes.plot([int(size) for size in sizes], [found[size][key] / 1e6 for size in sizes], marker="o", label=label,
-                  color=_COLOURS.get(key), linestyle="--" if key == "memcpy" else "-")
+                  color=_COLOURS.get(key), linestyle=_DASHES.get(key, "-"))
     axes.set(xscale="log", yscale="log", xlabel="MiB of touched memory", ylabel="ms")
     axes.set_xticks([int(size) for size in sizes], sizes)
     axes.minorticks_off()
