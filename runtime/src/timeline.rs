@@ -206,9 +206,10 @@ mod tests {
 
     #[test]
     fn reads_the_runtimes_lines() {
-        let line = r#"{"n":1,"pid":7,"from":"x86_64","to":"aarch64","vehicle":"pair","pc":4202912,"copied":20480,"mapped":272637952,"ns":21616981}"#;
+        let line = r#"{"n":1,"pid":7,"from":"x86_64","to":"aarch64","vehicle":"pair","pc":4202912,"copied":20480,"mapped":272637952,"waited":51000,"ns":21616981}"#;
         let hop: Hop = serde_json::from_str(line).expect("a hop");
         assert_eq!((hop.from, hop.to, hop.vehicle, hop.ns), (Isa::X86_64, Isa::Aarch64, Vehicle::Pair, 21_616_981));
+        assert_eq!((hop.copied, hop.mapped, hop.waited), (20480, 272_637_952, 51_000));
     }
 
     #[test]
