@@ -128,10 +128,10 @@ mod tests {
         let text = format!(
             "declare void @llvm.experimental.stackmap(i64, i32, ...)\n\
              declare preserve_nonecc void @callee()\n\
-             define preserve_nonecc i64 @example(ptr %p) \"frame-pointer\"=\"all\" {{\n{body}\n}}\n\0"
+             define preserve_nonecc i64 @example(ptr %p) \"frame-pointer\"=\"all\" {{\n{body}\n}}\n"
         );
         let context = Context::create();
-        let buffer = MemoryBuffer::create_from_memory_range(text.as_bytes(), "test");
+        let buffer = MemoryBuffer::create_from_memory_range_copy(text.as_bytes(), "test");
         let module = context.create_module_from_ir(buffer).expect("valid IR");
         let functions = module.get_functions().map(|f| f.get_name().to_string_lossy().into_owned());
         let generated = generate(module.write_bitcode_to_memory().as_slice(), functions)?;
