@@ -25,11 +25,16 @@ pub fn run(module: Module, conventions: &mut Conventions, functions: &[Value]) {
     }
 }
 
-/// Moves the static allocas of `function` to its start, so that splitting its first block makes none of them dynamic.
+/// Moves the static allocas of `function` in front of its code, so that splitting its first block makes none of them
+/// dynamic.
 pub fn hoist(module: Module, function: Value) {
-    let first = function.blocks()[0].instructions()[0];
-    for alloca in partition(function).0.into_iter().filter(|a| *a != first) {
-        alloca.move_before(module, first);
+    let instructions = function.blocks()[0].instructions();
+    let is_alloca = |i: &Value| i.opcode() == LLVMOpcode::LLVMAlloca;
+    let leading = instructions.iter().take_while(|i| is_alloca(i)).count();
+    for alloca in partition(function).0 {
+        if !instructions[..leading].contains(&alloca) {
+            alloca.move_before(module, instructions[leading]);
+        }
     }
 }
 
