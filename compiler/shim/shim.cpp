@@ -73,6 +73,8 @@ static void configure(TargetMachine &, legacy::PassManagerBase &, TargetPassConf
   Config->insertPass(&PrologEpilogCodeInserterID, createFrameReportPass());
   Config->insertPass(&FEntryInserterID, createOrderPass());
   Config->insertPass(&FEntryInserterID, createPadPass());
+  // Behind the passes of the target that know better which undefined register to read.
+  Config->insertPass(&FuncletLayoutID, createDefinePass());
 }
 
 } // namespace twin

@@ -59,5 +59,6 @@ llvm::MachineFunctionPass *createPlacePass();
 llvm::MachineFunctionPass *createFrameReportPass();
 llvm::MachineFunctionPass *createOrderPass();
 llvm::MachineFunctionPass *createPadPass();
+llvm::MachineFunctionPass *createDefinePass();
 
 } // namespace twin

@@ -3,7 +3,6 @@
 //#ExpectFile
 //#Levels: O2 O3
 //#Hop: every=10007
-//#Broken: [verify] takes the undefined lane that unpcklpd keeps (vectorised recurrence) for a stale register
 #include "common.h"
 
 enum { LEVELS = 9, LINE = (1 << LEVELS) + 2, CHARGES = 10 };

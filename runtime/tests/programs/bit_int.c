@@ -1,7 +1,6 @@
 // _BitInt up to 512 bits: arithmetic, shifts, division, arguments, results, members, conversions.
 //#Levels: O0 O2 Os
 //#Hop: every=1 every=13
-//#Broken: [::verify] twin verify takes the destination of x86-64 bsr for read, which is undefined in the expansion of a division
 //#ExpectFile
 #include <stdio.h>
 #include <stdatomic.h>

@@ -33,7 +33,6 @@ use cfi::CallFrames;
 use functions::Program;
 use report::Report;
 use side::Pair;
-use std::collections::HashSet;
 
 /// Checks an executable.
 ///
@@ -45,13 +44,12 @@ pub fn verify(bytes: &[u8]) -> Result<Report> {
     report.violations = layout::check(&binary, &mut report.counts, &mut report.private);
     let program = Program::analyse(&binary);
     let call_frames = Pair::new(|side| CallFrames::read(&binary.images[side]));
-    let mut odd_sites = HashSet::new();
     for functions in program.uniform_pairs() {
         report.violations.extend(frames::check(&program, functions, &call_frames, &mut report.counts));
-        report.violations.extend(slots::check(&program, functions, &mut report.counts, &mut odd_sites));
+        report.violations.extend(slots::check(&program, functions, &mut report.counts));
     }
     report.violations.extend(functions::check_native(&program));
-    report.violations.extend(registers::check(&program, &odd_sites));
+    report.violations.extend(registers::check(&program));
     report.uniform = report.violations.is_empty();
     Ok(report)
 }

@@ -11,7 +11,7 @@ use crate::isa;
 use crate::report::{Counts, Kind, Violation};
 use crate::side::{Pair, Side};
 use crate::value::Value;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// The frame record is above all slots.
@@ -74,13 +74,8 @@ impl SlotMap {
     }
 }
 
-/// Checks a uniform function; adds the return addresses of calls across which the ISAs keep different slots to `odd`.
-pub fn check(
-    program: &Program,
-    functions: Pair<&Function>,
-    counts: &mut Counts,
-    odd: &mut HashSet<u64>,
-) -> Vec<Violation> {
+/// Checks a uniform function.
+pub fn check(program: &Program, functions: Pair<&Function>, counts: &mut Counts) -> Vec<Violation> {
     let calls = sites(program, functions);
     if calls.home.is_empty() || calls.home.len() != calls.visitor.len() {
         return Vec::new();
@@ -95,7 +90,6 @@ pub fn check(
         let live = Pair::new(|side| map.touched(&across[side].live).collect::<BTreeSet<Slot>>());
         for side in Side::BOTH {
             for &slot in live[side].difference(&live[side.other()]) {
-                odd.insert(returns_to);
                 let reason = if across[side.other()].written.intersects(slot.offset, slot.size) {
                     "does not read it there"
                 } else {

@@ -153,9 +153,7 @@ impl<'i> Reader<'i> {
             if reads {
                 self.insn.uses.insert(register);
             }
-            // What these leave of their destination, if they find no bit, is undefined for the language.
-            let finds_bit = matches!(self.raw.mnemonic(), Mnemonic::Bsf | Mnemonic::Bsr);
-            if writes && (finds_bit || !matches!(used.access(), OpAccess::CondWrite | OpAccess::ReadCondWrite)) {
+            if writes && !matches!(used.access(), OpAccess::CondWrite | OpAccess::ReadCondWrite) {
                 self.insn.defs.insert(register);
             }
         }
@@ -208,12 +206,6 @@ impl<'i> Reader<'i> {
             && raw.op1_kind() == OpKind::Register
             && raw.op0_register() == raw.op1_register();
         match raw.mnemonic() {
-            // The way to load a half-precision number.
-            Pinsrw => raw.try_immediate(2).is_ok_and(|lane| lane == 0),
-            // Scalar operations keep the upper part.
-            Cvtsi2sd | Cvtsi2ss => true,
-            Cvtss2sd | Cvtsd2ss | Sqrtsd | Sqrtss | Roundsd | Roundss | Rcpss | Rsqrtss => !same,
-            Movss | Movsd => !same && raw.op0_kind() == OpKind::Register,
             Sbb | Pcmpeqb | Pcmpeqw | Pcmpeqd | Pcmpgtb | Pcmpgtw | Pcmpgtd => same,
             _ => false,
         }
