@@ -3,53 +3,25 @@
 
 use crate::functions::{Function, Program};
 use crate::graph::{BlockId, InsnId};
-use crate::insn::{Flow, Insn, Reg, RegSet};
+use crate::insn::{Flow, Insn, RegSet};
 use crate::isa::{self, Isa};
 use crate::side::{Pair, Side};
 use crate::value::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// More rounds than any chain of calls needs; should it not be enough, some reads go unseen.
-const MAX_ROUNDS: usize = 64;
-
-/// Integer arguments whose register is known on both ISAs: small integers have a register order of their own.
-const SHARED_ARGUMENTS: usize = 4;
-
-/// Floating-point arguments in registers.
-const VECTOR_ARGUMENTS: usize = 8;
-
 /// What is known of a function from its code and from its callers' code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Registers that it reads before it writes them.
+    /// Registers that it reads before it writes them: its arguments.
     reads: RegSet,
-    /// Registers that some caller may have written before it calls the function.
-    provided: RegSet,
-    /// Whether its callers are known: that it is called directly at all.
-    called: bool,
     /// Result registers that some uniform caller reads afterwards.
     results: RegSet,
-}
-
-impl Summary {
-    /// Adds what is found later.
-    fn add(&mut self, more: Summary) {
-        self.reads = self.reads.union(more.reads);
-        self.provided = self.provided.union(more.provided);
-        self.results = self.results.union(more.results);
-    }
-
-    /// Registers that may hold an argument.
-    fn arguments(&self) -> RegSet {
-        if self.called { self.reads.intersection(self.provided) } else { self.reads }
-    }
 }
 
 /// Summaries by the address of the function.
 pub type Summaries = HashMap<u64, Summary>;
 
-/// Finds what functions read and return. What is read on one ISA only is no argument and no result, but an undefined
-/// value that happens to be in a register.
+/// Finds what functions read and return.
 pub fn summarise(program: &Program) -> Pair<Summaries> {
     let mut summaries = Pair::new(|_| Summaries::new());
     // Callers and callees by function, for the work list.
@@ -61,30 +33,23 @@ pub fn summarise(program: &Program) -> Pair<Summaries> {
             {
                 neighbours.entry(to).or_default().insert(function.address);
                 neighbours.entry(function.address).or_default().insert(to);
-                summaries[side].entry(to).or_default().called |= !function.contains(to) || insn.is_call();
             }
         }
     }
-    let mut stale: BTreeSet<u64> = neighbours.keys().copied().collect();
-    for _ in 0..MAX_ROUNDS {
-        let mut changed = BTreeSet::new();
+    // Sets only grow, so that this ends.
+    let mut stale: BTreeSet<u64> = Side::BOTH.into_iter().flat_map(|s| program.functions[s].keys().copied()).collect();
+    while let Some(address) = stale.pop_first() {
         for side in Side::BOTH {
-            for function in stale.iter().filter_map(|address| program.functions[side].get(address)) {
-                let found = Liveness::new(program, side, &summaries).summarise(function);
-                for (address, more) in found {
-                    let known = summaries[side].entry(address).or_default();
-                    let before = *known;
-                    known.add(more);
-                    if *known != before {
-                        changed.insert(address);
-                    }
+            let Some(function) = program.functions[side].get(&address) else { continue };
+            for (of, more) in Liveness::new(program, side, &summaries).summarise(function) {
+                let known = summaries[side].entry(of).or_default();
+                let before = *known;
+                *known = Summary { reads: known.reads.union(more.reads), results: known.results.union(more.results) };
+                if *known != before {
+                    stale.extend(neighbours.get(&of).into_iter().flatten().copied().chain([of]));
                 }
             }
         }
-        if changed.is_empty() {
-            break;
-        }
-        stale = changed.iter().flat_map(|a| neighbours.get(a).into_iter().flatten().copied().chain([*a])).collect();
     }
     summaries
 }
@@ -93,25 +58,16 @@ pub fn summarise(program: &Program) -> Pair<Summaries> {
 pub struct Liveness<'p> {
     /// The program.
     pub program: &'p Program,
-    side: Side,
     /// The image's instruction set.
     pub isa: &'static dyn Isa,
-    other: &'static dyn Isa,
-    own: &'p Summaries,
-    others: &'p Summaries,
+    side: Side,
+    summaries: &'p Pair<Summaries>,
 }
 
 impl<'p> Liveness<'p> {
     /// With what is known of the functions.
     pub fn new(program: &'p Program, side: Side, summaries: &'p Pair<Summaries>) -> Liveness<'p> {
-        Liveness {
-            program,
-            side,
-            isa: isa::of(side),
-            other: isa::of(side.other()),
-            own: &summaries[side],
-            others: &summaries[side.other()],
-        }
+        Liveness { program, isa: isa::of(side), side, summaries }
     }
 
     /// What the code of a function tells of itself and of what it calls.
@@ -128,53 +84,34 @@ impl<'p> Liveness<'p> {
                 note(to, self.results_of(function.address));
             }
         }
-        let mut provide = |to: u64, provided| found.push((to, Summary { provided, ..Summary::default() }));
-        self.written_before(function, |insn, provided| match insn.flow {
-            Flow::Call(to) => provide(to, provided),
-            Flow::Jump(to) | Flow::Branch(to, _) if !function.contains(to) => provide(to, provided),
-            _ => {}
-        });
         found.push((function.address, Summary { reads, ..Summary::default() }));
         found
     }
 
-    /// The results of a function that callers on both ISAs read.
+    /// The results of a function that a caller reads.
     fn results_of(&self, function: u64) -> RegSet {
-        // A poll has no result.
-        if Some(function) == self.program.poll_slow {
-            return RegSet::EMPTY;
-        }
-        let [own, others] = [self.own, self.others].map(|s| s.get(&function).map_or(RegSet::EMPTY, |s| s.results));
-        let lists = |isa: &dyn Isa| {
-            let (integers, vectors) = isa.results();
-            integers.iter().chain(vectors).copied().collect::<Vec<Reg>>()
-        };
-        let pairs = lists(self.isa).into_iter().zip(lists(self.other));
-        pairs.filter(|(mine, theirs)| own.contains(*mine) && others.contains(*theirs)).map(|(mine, _)| mine).collect()
+        self.summary(self.side, function).results
     }
 
-    /// The arguments of a function that it reads on both ISAs.
+    /// The registers in which a function gets arguments. Native code comes from other compilers too, and may read
+    /// registers that are undefined: an argument is what it reads on both ISAs.
     fn arguments_of(&self, function: u64) -> RegSet {
-        // A poll has no arguments either.
-        if Some(function) == self.program.poll_slow {
-            return RegSet::EMPTY;
+        let reads = self.summary(self.side, function).reads;
+        if self.program.functions[self.side].get(&function).is_none_or(|f| !f.native) {
+            return reads;
         }
-        let [own, others] = [self.own, self.others].map(|s| s.get(&function).map_or(RegSet::EMPTY, Summary::arguments));
-        own.iter().filter(|mine| others.iter().any(|theirs| self.may_be_same_argument(*mine, theirs))).collect()
+        let other = isa::of(self.side.other());
+        let theirs = self.summary(self.side.other(), function).reads;
+        let integers = self.isa.native_arguments().iter().zip(other.native_arguments());
+        let integers = integers.filter(|(_, other)| theirs.contains(**other)).map(|(own, _)| *own);
+        let arguments: RegSet = integers.chain(theirs.iter().filter(|r| r.vector_number().is_some())).collect();
+        reads.intersection(arguments)
     }
 
-    /// Whether a register here and one there can hold the same argument. Uniform functions get words and small
-    /// integers in registers of separate orders, native ones in yet others.
-    fn may_be_same_argument(&self, mine: Reg, theirs: Reg) -> bool {
-        if let (Some(n), Some(m)) = (mine.vector_number(), theirs.vector_number()) {
-            return n == m && usize::from(n) < VECTOR_ARGUMENTS;
-        }
-        let position = |registers: &[Reg], register| registers.iter().position(|r| *r == register);
-        let uniform = position(self.isa.arguments(), mine).zip(position(self.other.arguments(), theirs));
-        let native = position(self.isa.native_arguments(), mine).zip(position(self.other.native_arguments(), theirs));
-        // Small integers in front of a word move it on.
-        let moved = |n: usize, m: usize| n.min(m) >= SHARED_ARGUMENTS && (n >= m) == (self.side == Side::Home);
-        native.is_some_and(|(n, m)| n == m) || uniform.is_some_and(|(n, m)| n == m || moved(n, m))
+    fn summary(&self, side: Side, function: u64) -> Summary {
+        // A poll has neither arguments nor results.
+        let poll = Some(function) == self.program.poll_slow;
+        self.summaries[side].get(&function).copied().filter(|_| !poll).unwrap_or_default()
     }
 
     /// Registers in which a call may leave results.
@@ -222,7 +159,9 @@ impl<'p> Liveness<'p> {
         match insn.flow {
             Flow::Call(to) => {
                 let kept = behind.without(self.clobbered(insn));
-                kept.union(uses).union(self.arguments_of(to))
+                // The call itself writes the link register.
+                let link = self.isa.link().into_iter().collect();
+                kept.union(uses).union(self.arguments_of(to).without(link))
             }
             Flow::CallTo(_) => behind.without(self.clobbered(insn)).union(uses),
             Flow::Return => uses.union(self.results_of(function.address)),
@@ -239,34 +178,6 @@ impl<'p> Liveness<'p> {
             RegSet::ALL.without(RegSet::of(&[self.isa.sp(), self.isa.fp()]))
         } else {
             self.isa.native_scratch()
-        }
-    }
-
-    /// Visits all instructions with the registers that may have been written before, or be arguments.
-    pub fn written_before(&self, function: &Function, mut visit: impl FnMut(&Insn, RegSet)) {
-        let graph = &function.body.graph;
-        let mut before = vec![RegSet::EMPTY; graph.blocks.len()];
-        if let Some(entry) = before.first_mut() {
-            *entry = self.arguments_of(function.address);
-        }
-        let mut work: BTreeSet<BlockId> = graph.blocks().map(|(id, _)| id).collect();
-        while let Some(id) = work.pop_first() {
-            let block = &graph.blocks[id.index()];
-            let mut written = before[id.index()];
-            for insn in block.insns.iter().map(|&id| graph.insn(id)) {
-                visit(insn, written);
-                written = written.union(insn.defs);
-                if insn.is_call() {
-                    written = written.union(self.result_registers());
-                }
-            }
-            for &next in &block.successors {
-                let joined = before[next.index()].union(written);
-                if joined != before[next.index()] {
-                    before[next.index()] = joined;
-                    work.insert(next);
-                }
-            }
         }
     }
 }
