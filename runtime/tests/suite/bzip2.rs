@@ -1,11 +1,11 @@
 //! Debian's bzip2, its objects compiled one by one, on 12 MB.
 
-use crate::tools::{Invocation, root, scratch};
+use crate::tools::{Invocation, Once, root, scratch};
 use crate::trial;
 use anyhow::{Result, ensure};
 use libtest_mimic::Trial;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use tempfile::TempDir;
 
 /// Sources of the program, as in its Makefile.
@@ -18,7 +18,7 @@ const HOPS: u64 = 20;
 
 /// What all trials share.
 #[derive(Default)]
-struct Bench(OnceLock<Result<Files, String>>);
+struct Bench(Once<Files>);
 
 struct Files {
     directory: TempDir,
@@ -47,14 +47,9 @@ pub fn trials() -> Vec<Trial> {
 }
 
 impl Bench {
-    fn files(&self) -> Result<&Files> {
-        let files = self.0.get_or_init(|| Files::make().map_err(|error| format!("{error:#}")));
-        files.as_ref().map_err(|error| anyhow::anyhow!("{error}"))
-    }
-
     /// Compresses or decompresses and compares with the reference, byte by byte.
     fn check(&self, options: &[&str], least: u64, decompress: bool) -> Result<()> {
-        let files = self.files()?;
+        let files = self.0.get(Files::make)?;
         let program = files.path("bzip2");
         let invocation = if options.is_empty() {
             Invocation::new(files.directory.path(), program)

@@ -4,13 +4,16 @@
 //! |---|---|
 //! | `//#Expect: text` | a line of the standard output; all of them together are all of the output |
 //! | `//#ExpectFile` | the standard output is in NAME.out next to the source |
+//! | `//#ExpectFile: expect` | it is in NAME.expect |
 //! | `//#Status: 3` | exit status, 0 if not given |
 //! | `//#Flags: -w -lm` | options for twin-cc and clang |
 //! | `//#Args: one two` | arguments of the program |
+//! | `//#Arg: one argument` | an argument with blanks |
 //! | `//#Stdin: text` | a line of the standard input |
 //! | `//#Levels: O0 O2g` | optimisation levels (`g` at the end adds -g, `lto` -flto) instead of `O0 O1 O2 O3 Os O2g O2lto` |
 //! | `//#Hop: every=1 every=5` | intervals of `twin run --stress` instead of `every=1 every=2 every=13` |
 //! | `//#NoClang: reason` | what clang and the host's C library make of it is something else |
+//! | `//#ExpectClang: reason` | the output of clang's program is expected, which is another than `Expect` says |
 //! | `//#NoHops: reason` | a run may end without a single hop |
 //! | `//#Error: text` | twin-cc refuses the file with a line that contains the text, and makes nothing |
 //! | `//#Broken: reason` | the program is shown as one ignored test, with the reason |
@@ -20,15 +23,15 @@
 //! `-O2`).
 
 use anyhow::{Context, Result, bail};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Everything that a program's source says about its tests.
 #[derive(Debug, Default, Clone)]
 pub struct Directives {
     /// Lines of `Expect`.
     pub expect: Vec<String>,
-    /// Whether the output is in a file.
-    pub expect_file: bool,
+    /// The extension of the file that the output is in.
+    pub expect_file: Option<String>,
     /// Exit status.
     pub status: i32,
     /// Compiler options.
@@ -43,6 +46,8 @@ pub struct Directives {
     pub hops: Vec<u64>,
     /// Why clang's program is no reference.
     pub no_clang: Option<String>,
+    /// Why clang's program says what is expected.
+    pub expect_clang: Option<String>,
     /// Why there may be no hop.
     pub no_hops: Option<String>,
     /// The message with which compilation fails.
@@ -63,9 +68,7 @@ impl Directives {
         let mut directives = Directives::default();
         for (index, line) in source.lines().enumerate() {
             if let Some(directive) = line.strip_prefix(PREFIX) {
-                let (key, value) = directive.split_once(':').unwrap_or((directive, ""));
-                let value = value.strip_prefix(' ').unwrap_or(value);
-                directives.set(key.trim(), value).with_context(|| format!("line {}: {line}", index + 1))?;
+                directives.add(directive).with_context(|| format!("line {}: {line}", index + 1))?;
             }
         }
         if directives.levels.is_empty() {
@@ -77,13 +80,23 @@ impl Directives {
         Ok(directives)
     }
 
+    /// Adds a directive without its mark: `key: value`.
+    ///
+    /// # Errors
+    /// If it is unknown or malformed.
+    pub fn add(&mut self, directive: &str) -> Result<()> {
+        let (key, value) = directive.split_once(':').unwrap_or((directive, ""));
+        self.set(key.trim(), value.strip_prefix(' ').unwrap_or(value))
+    }
+
     fn set(&mut self, key: &str, value: &str) -> Result<()> {
         match key {
             "Expect" => self.expect.push(value.to_owned()),
-            "ExpectFile" => self.expect_file = true,
+            "ExpectFile" => self.expect_file = Some(if value.is_empty() { "out" } else { value }.to_owned()),
             "Status" => self.status = value.trim().parse().context("not a number")?,
             "Flags" => self.flags.extend(words(value)),
             "Args" => self.args.extend(words(value)),
+            "Arg" => self.args.push(value.to_owned()),
             "Stdin" => self.stdin += &format!("{value}\n"),
             "Levels" => self.levels.extend(words(value)),
             "Hop" => {
@@ -93,6 +106,7 @@ impl Directives {
                 }
             }
             "NoClang" => self.no_clang = Some(value.to_owned()),
+            "ExpectClang" => self.expect_clang = Some(value.to_owned()),
             "NoHops" => self.no_hops = Some(value.to_owned()),
             "Error" => self.error = Some(value.to_owned()),
             "Broken" => self.broken.push(match value.strip_prefix('[').and_then(|v| v.split_once(']')) {
@@ -115,8 +129,8 @@ impl Directives {
     /// # Errors
     /// If there is neither a line nor a file.
     pub fn output(&self, source: &Path) -> Result<Vec<u8>> {
-        if self.expect_file {
-            let file = output_file(source);
+        if let Some(extension) = &self.expect_file {
+            let file = source.with_extension(extension);
             return std::fs::read(&file).with_context(|| format!("{}; TWIN_BLESS=1 makes it", file.display()));
         }
         Ok(self.expect.iter().flat_map(|line| format!("{line}\n").into_bytes()).collect())
@@ -127,8 +141,9 @@ impl Directives {
     /// # Errors
     /// If a file cannot be written, or the output does not end with a newline.
     pub fn bless(&self, source: &Path, output: &[u8]) -> Result<()> {
-        if self.expect_file {
-            return std::fs::write(output_file(source), output).context("cannot write the expected output");
+        if let Some(extension) = &self.expect_file {
+            return std::fs::write(source.with_extension(extension), output)
+                .context("cannot write the expected output");
         }
         let output = std::str::from_utf8(output).context("use ExpectFile")?;
         if !output.is_empty() && !output.ends_with('\n') {
@@ -149,8 +164,4 @@ impl Directives {
 
 fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
-}
-
-fn output_file(source: &Path) -> PathBuf {
-    source.with_extension("out")
 }

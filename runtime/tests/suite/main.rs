@@ -12,6 +12,7 @@
 //! - [`lto`]: several modules with `-flto`.
 //! - [`verification`]: `twin-cc --verify`; all other tests use it too, for whatever they link.
 //! - [`bzip2`]: a real program on 12 MB.
+//! - [`tcc`]: the test programs of another compiler.
 //! - [`random`]: programs that csmith makes.
 
 mod binaries;
@@ -24,6 +25,7 @@ mod lto;
 mod programs;
 mod random;
 mod reproduction;
+mod tcc;
 mod tools;
 mod unsupported;
 mod verification;
@@ -44,7 +46,9 @@ fn main() -> ExitCode {
 }
 
 fn trials() -> Result<Vec<Trial>> {
-    for (file, made_by) in [("release/twin-cc", "cargo build --release"), ("twin/key", "ci/sysroot")] {
+    for (file, made_by) in
+        [("release/twin-cc", "cargo build --release"), ("twin/key", "ci/sysroot"), ("sources/tcc", "ci/setup")]
+    {
         let path = tools::root().join("target").join(file);
         ensure!(path.exists(), "{} is missing; run {made_by}", path.display());
     }
@@ -58,6 +62,7 @@ fn trials() -> Result<Vec<Trial>> {
     trials.extend(lto::trials());
     trials.extend(verification::trials());
     trials.extend(bzip2::trials());
+    trials.extend(tcc::trials()?);
     trials.extend(random::trials());
     Ok(trials)
 }

@@ -1,12 +1,12 @@
 //! C programs: each is compiled at its levels, verified, and run natively, on aarch64 from the start, and with hops.
 
 use crate::directives::Directives;
-use crate::tools::{Invocation, Outcome, root, same, scratch};
+use crate::tools::{Invocation, Once, Outcome, root, same, scratch};
 use crate::{ignored, trial};
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use tempfile::TempDir;
 
 /// Where the programs are, and what precedes the name of the file in the name of the program.
@@ -16,17 +16,24 @@ const FOLDERS: [(&str, &str); 4] =
 /// Hops of a run with the exec vehicle, which takes milliseconds for each.
 const EXEC_HOPS: u64 = 30;
 
-struct Program {
-    name: String,
-    source: PathBuf,
-    directives: Directives,
+pub struct Program {
+    /// In front of the names of its trials.
+    pub name: String,
+    /// The C file.
+    pub source: PathBuf,
+    /// What to do with it.
+    pub directives: Directives,
+    /// Whether it is somebody else's: `TWIN_BLESS` leaves it alone.
+    pub foreign: bool,
+    /// What clang's program prints.
+    reference: Once<Vec<u8>>,
 }
 
 /// A program at one level, compiled when the first of its trials runs.
 struct Build {
     program: Arc<Program>,
     level: String,
-    made: OnceLock<Result<TempDir, String>>,
+    made: Once<TempDir>,
 }
 
 /// One way to run a program.
@@ -60,13 +67,39 @@ pub fn trials() -> Result<Vec<Trial>> {
 
 impl Program {
     fn read(source: PathBuf, prefix: &str) -> Result<Program> {
-        let name = format!("{prefix}{}", source.file_stem().unwrap_or_default().to_string_lossy());
+        let name = format!("{prefix}{}", stem(&source));
         let text = std::fs::read_to_string(&source).with_context(|| source.display().to_string())?;
         let directives = Directives::parse(&text).with_context(|| source.display().to_string())?;
-        Ok(Program { name, source, directives })
+        Ok(Program::new(name, source, directives, false))
     }
 
-    fn trials(self) -> Vec<Trial> {
+    /// A program that is told what to do by `directives`.
+    pub fn new(name: String, source: PathBuf, directives: Directives, foreign: bool) -> Program {
+        Program { name, source, directives, foreign, reference: Once::default() }
+    }
+
+    /// The name of its executable.
+    fn executable(&self) -> String {
+        stem(&self.source)
+    }
+
+    /// A new directory to run it in. Some of somebody else's programs read their own source.
+    fn stage(&self) -> Result<TempDir> {
+        let directory = scratch()?;
+        if self.foreign {
+            let name = self.source.file_name().context("a file")?;
+            std::fs::copy(&self.source, directory.path().join(name))?;
+        }
+        Ok(directory)
+    }
+
+    /// Where its source is: compilations happen there, for paths among the flags.
+    fn folder(&self) -> &Path {
+        self.source.parent().unwrap_or(Path::new("."))
+    }
+
+    /// All its trials.
+    pub fn trials(self) -> Vec<Trial> {
         let program = Arc::new(self);
         if let Some(reason) = program.directives.broken("") {
             return vec![ignored(program.name.clone(), reason)];
@@ -86,7 +119,7 @@ impl Program {
             None => program.trial(format!("{}::clang", program.name), move || reference.clang()),
         });
         for level in &program.directives.levels {
-            let build = Arc::new(Build { program: program.clone(), level: level.clone(), made: OnceLock::new() });
+            let build = Arc::new(Build { program: program.clone(), level: level.clone(), made: Once::default() });
             let verified = build.clone();
             trials.push(program.trial(format!("{}::{level}::verify", program.name), move || verified.verify()));
             let ways = [Way::Native, Way::Aarch64, Way::Exec].into_iter();
@@ -124,13 +157,23 @@ impl Program {
 
     /// Compares clang's program with what is expected; or takes what is expected from there.
     fn clang(&self) -> Result<()> {
-        let directory = scratch()?;
-        let executable = directory.path().join(&self.name);
-        let flags = ["-std=gnu17", "-w", "-ffp-contract=off"];
-        let compiler = Invocation::new(directory.path(), "clang-22").args(flags);
-        self.compile(compiler, "O2", &executable).arg("-lm").run()?;
-        let outcome = self.run(Invocation::new(directory.path(), &executable))?;
-        self.compare(&outcome, true)
+        let actual = self.reference()?;
+        if let Some(reason) = &self.directives.expect_clang {
+            ensure!(*actual != self.directives.output(&self.source)?, "ExpectClang without need: {reason}");
+        }
+        self.compare(actual, true)
+    }
+
+    /// What clang's program prints.
+    fn reference(&self) -> Result<&Vec<u8>> {
+        self.reference.get(|| {
+            let directory = self.stage()?;
+            let executable = directory.path().join(self.executable());
+            let flags = ["-std=gnu17", "-w", "-ffp-contract=off"];
+            let compiler = Invocation::new(self.folder(), "clang-22").args(flags);
+            self.compile(compiler, "O2", &executable).arg("-lm").run()?;
+            Ok(self.run(Invocation::new(directory.path(), &executable))?.stdout)
+        })
     }
 
     /// Adds what the directives say to the command line that runs the program, and runs it.
@@ -139,17 +182,20 @@ impl Program {
         program.args(&directives.args).stdin(directives.stdin.as_bytes()).status(directives.status).run()
     }
 
-    fn compare(&self, outcome: &Outcome, is_reference: bool) -> Result<()> {
-        if is_reference && std::env::var_os("TWIN_BLESS").is_some_and(|bless| bless == "1") {
-            return self.directives.bless(&self.source, &outcome.stdout);
+    fn compare(&self, actual: &[u8], is_reference: bool) -> Result<()> {
+        if is_reference && std::env::var_os("TWIN_BLESS").is_some_and(|bless| bless == "1") && !self.foreign {
+            return self.directives.bless(&self.source, actual);
         }
-        same(&self.directives.output(&self.source)?, &outcome.stdout)
+        match self.directives.expect_clang {
+            Some(_) => same(self.reference()?, actual),
+            None => same(&self.directives.output(&self.source)?, actual),
+        }
     }
 
     fn is_refused(&self, level: &str) -> Result<()> {
         let directory = scratch()?;
-        let executable = directory.path().join(&self.name);
-        let compilation = self.compile(Invocation::tool(directory.path(), "twin-cc"), level, &executable);
+        let executable = directory.path().join(self.executable());
+        let compilation = self.compile(Invocation::tool(self.folder(), "twin-cc"), level, &executable);
         crate::errors::refuses(&compilation, self.directives.error.as_deref().unwrap_or_default(), &executable)
     }
 }
@@ -157,15 +203,14 @@ impl Program {
 impl Build {
     /// The directory with the executable.
     fn directory(&self) -> Result<&Path> {
-        let made = self.made.get_or_init(|| self.make().map_err(|error| format!("{error:#}")));
-        made.as_ref().map(TempDir::path).map_err(|error| anyhow::anyhow!("{error}"))
+        self.made.get(|| self.make()).map(TempDir::path)
     }
 
     fn make(&self) -> Result<TempDir> {
         let directory = scratch()?;
-        let executable = directory.path().join(&self.program.name);
+        let executable = directory.path().join(self.program.executable());
         // Verification is a trial of its own.
-        let compiler = Invocation::new(directory.path(), root().join("target/release/twin-cc"));
+        let compiler = Invocation::new(self.program.folder(), root().join("target/release/twin-cc"));
         self.program.compile(compiler, &self.level, &executable).run()?;
         Ok(directory)
     }
@@ -173,13 +218,13 @@ impl Build {
     /// `twin verify` finds both images to be uniform.
     fn verify(&self) -> Result<()> {
         let directory = self.directory()?;
-        Invocation::tool(directory, "twin").arg("verify").arg(&self.program.name).run().map(drop)
+        Invocation::tool(directory, "twin").arg("verify").arg(self.program.executable()).run().map(drop)
     }
 
     fn check(&self, way: Way) -> Result<()> {
         let program = &self.program;
-        let executable = self.directory()?.join(&program.name);
-        let directory = scratch()?;
+        let executable = self.directory()?.join(program.executable());
+        let directory = program.stage()?;
         let start = |options: &[&str]| Invocation::twin_run(directory.path(), options).arg(&executable);
         let invocation = match way {
             Way::Native => Invocation::new(directory.path(), &executable),
@@ -196,7 +241,7 @@ impl Build {
         let text = format!("{} (level {})", invocation.text(), self.level);
         let outcome = program.run(invocation)?;
         let is_reference = matches!(way, Way::Native) && self.level == "O2" && program.directives.no_clang.is_some();
-        program.compare(&outcome, is_reference).context(text)?;
+        program.compare(&outcome.stdout, is_reference).context(text)?;
         if matches!(way, Way::Pair(_) | Way::Exec) && program.directives.no_hops.is_none() {
             ensure!(outcome.hops()? > 0, "no hop");
         }
@@ -213,4 +258,9 @@ impl Way {
             Way::Exec => "hop_exec".to_owned(),
         }
     }
+}
+
+/// The name of a file without folder and extension.
+pub fn stem(file: &Path) -> String {
+    file.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }

@@ -7,6 +7,7 @@ use std::io::{Seek, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 /// Whatever runs longer hangs. No test depends on how long anything takes.
 const HANGS: &str = "300";
@@ -19,6 +20,26 @@ pub fn root() -> &'static Path {
 /// A new directory that goes away with the value.
 pub fn scratch() -> Result<tempfile::TempDir> {
     tempfile::Builder::new().prefix("suite-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).context("cannot make a directory")
+}
+
+/// What several trials share; made by the first that needs it.
+pub struct Once<T>(OnceLock<Result<T, String>>);
+
+impl<T> Default for Once<T> {
+    fn default() -> Once<T> {
+        Once(OnceLock::new())
+    }
+}
+
+impl<T> Once<T> {
+    /// The value.
+    ///
+    /// # Errors
+    /// If it could not be made, for each that asks.
+    pub fn get(&self, make: impl FnOnce() -> Result<T>) -> Result<&T> {
+        let made = self.0.get_or_init(|| make().map_err(|error| format!("{error:#}")));
+        made.as_ref().map_err(|error| anyhow::anyhow!("{error}"))
+    }
 }
 
 /// One command line, to be run in a directory.
