@@ -2,7 +2,9 @@
 
 use crate::args::{Args, InputName};
 use anyhow::{Context, Result, anyhow, bail};
-use object::read::archive::ArchiveFile;
+use object::elf;
+use object::read::archive::{ArchiveFile, ArchiveMember};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 const ARCHIVE_MAGIC: &[u8] = b"!<arch>\n";
@@ -102,11 +104,11 @@ impl File {
     /// # Errors
     /// If the archive is damaged.
     pub fn members(&self) -> Result<Vec<Member<'_>>> {
-        let archive = ArchiveFile::parse(&*self.bytes).with_context(|| format!("{}", self.path.display()))?;
+        let archive = ArchiveFile::parse(&*self.bytes).with_context(|| self.path.display().to_string())?;
         let mut members = Vec::new();
         for (position, member) in archive.members().enumerate() {
-            let member = member.with_context(|| format!("{}", self.path.display()))?;
-            let name = format!("{}({})", self.path.display(), String::from_utf8_lossy(member.name()));
+            let member = member.with_context(|| self.path.display().to_string())?;
+            let name = self.member_name(&member);
             let bytes = match self.thin_members.get(position) {
                 Some(bytes) => bytes,
                 None if member.is_thin() => bail!("{name}: member of a thin archive is missing"),
@@ -114,6 +116,31 @@ impl File {
             };
             members.push(Member { name, bytes });
         }
+        self.check_index(&archive, &members)?;
         Ok(members)
+    }
+
+    /// An archive that was cut off between two members looks whole, but for its index; and so does a thin one if a
+    /// member was cut off so early that it does not look like an object.
+    fn check_index(&self, archive: &ArchiveFile<'_>, members: &[Member]) -> Result<()> {
+        let path = || self.path.display().to_string();
+        let cut = |member: &&Member| elf::ELFMAG.starts_with(member.bytes);
+        let cut: HashSet<&str> = members.iter().filter(cut).map(|member| member.name.as_str()).collect();
+        for symbol in archive.symbols().with_context(path)?.into_iter().flatten() {
+            let symbol = symbol.with_context(path)?;
+            let defines = || format!("that defines {}", String::from_utf8_lossy(symbol.name()));
+            if symbol.offset().0 >= self.bytes.len() as u64 {
+                bail!("{}: ends before the member {}", path(), defines());
+            }
+            let name = self.member_name(&archive.member(symbol.offset()).with_context(path)?);
+            if cut.contains(name.as_str()) {
+                bail!("{name}: is no object, but the member {}", defines());
+            }
+        }
+        Ok(())
+    }
+
+    fn member_name(&self, member: &ArchiveMember<'_>) -> String {
+        format!("{}({})", self.path.display(), String::from_utf8_lossy(member.name()))
     }
 }

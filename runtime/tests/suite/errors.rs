@@ -20,7 +20,6 @@ pub fn trials() -> Vec<Trial> {
         ("duplicate_symbol", duplicate_symbol),
         ("missing_library", missing_library),
         ("corrupt_object", corrupt_object),
-        ("truncated_object", truncated_object),
         ("foreign_object", foreign_object),
         ("foreign_archive", foreign_archive),
         ("corrupt_archive", corrupt_archive),
@@ -32,7 +31,6 @@ pub fn trials() -> Vec<Trial> {
         ("unknown_mode", unknown_mode),
         ("run_foreign_program", run_foreign_program),
         ("run_missing_program", run_missing_program),
-        ("run_damaged_program", run_damaged_program),
         ("run_not_executable", run_not_executable),
         ("run_bad_options", run_bad_options),
         ("inspect_foreign_program", inspect_foreign_program),
@@ -150,17 +148,6 @@ fn corrupt_object() -> Result<()> {
     bench.refuses(&["a.o", "-o", "out"], "a.o")
 }
 
-fn truncated_object() -> Result<()> {
-    let bench = Bench::new(&[("a.c", GOOD)])?;
-    bench.compiles(&["-c", "a.c", "-o", "a.o"])?;
-    let bytes = std::fs::read(bench.path("a.o"))?;
-    for length in [0, 3, 63, 64, bytes.len() / 2, bytes.len() - 1] {
-        std::fs::write(bench.path("cut.o"), &bytes[..length])?;
-        bench.refuses(&["cut.o", "-o", "out"], "cut.o").with_context(|| format!("{length} bytes"))?;
-    }
-    Ok(())
-}
-
 fn foreign_object() -> Result<()> {
     let bench = Bench::new(&[("a.c", GOOD)])?;
     bench.host(&["clang-22", "-c", "a.c", "-o", "clang.o"])?;
@@ -231,19 +218,6 @@ fn run_missing_program() -> Result<()> {
     let bench = Bench::new(&[])?;
     bench.twin_refuses(&["run", "./missing"], "./missing: ", 127)?;
     bench.twin_refuses(&["run", "missing-program"], "missing-program: ", 127)
-}
-
-fn run_damaged_program() -> Result<()> {
-    let bench = Bench::new(&[])?;
-    let executable = tools::compile(bench.0.path(), "good", GOOD, &[])?;
-    let bytes = std::fs::read(executable)?;
-    let cut = bench.path("cut");
-    std::fs::copy(bench.path("good"), &cut)?;
-    for length in [4, 64, 0x1000, bytes.len() / 2] {
-        std::fs::write(&cut, &bytes[..length])?;
-        bench.twin_refuses(&["run", "./cut"], "./cut: ", 126).with_context(|| format!("{length} bytes"))?;
-    }
-    Ok(())
 }
 
 fn run_not_executable() -> Result<()> {

@@ -4,6 +4,7 @@
 //! - [`programs`]: every C file in `examples/`, `examples/bench/`, `examples/nas/` and `runtime/tests/programs/` is a
 //!   set of tests, told what to do by directives in its own source ([`directives`]).
 //! - [`errors`]: bad input.
+//! - [`truncation`]: files that end too early.
 //! - [`unsupported`]: what the README says about it.
 //! - [`hops`]: what must hold at and around a hop.
 //! - [`binaries`]: what must hold for the files that are made.
@@ -27,6 +28,7 @@ mod random;
 mod reproduction;
 mod tcc;
 mod tools;
+mod truncation;
 mod unsupported;
 mod verification;
 
@@ -54,6 +56,7 @@ fn trials() -> Result<Vec<Trial>> {
     }
     let mut trials = programs::trials()?;
     trials.extend(errors::trials());
+    trials.extend(truncation::trials());
     trials.extend(unsupported::trials());
     trials.extend(hops::trials());
     trials.extend(binaries::trials());
