@@ -72,9 +72,10 @@ static void configure(TargetMachine &, legacy::PassManagerBase &, TargetPassConf
   Config->insertPass(&ShrinkWrapID, createPlacePass());
   Config->insertPass(&PrologEpilogCodeInserterID, createFrameReportPass());
   Config->insertPass(&FEntryInserterID, createOrderPass());
-  Config->insertPass(&FEntryInserterID, createPadPass());
   // Behind the passes of the target that know better which undefined register to read.
   Config->insertPass(&FuncletLayoutID, createDefinePass());
+  // After branch relaxation, which takes a block for one without branches if a label follows them.
+  Config->insertPass(&UnpackMachineBundlesID, createPadPass());
 }
 
 } // namespace twin

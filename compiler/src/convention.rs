@@ -124,6 +124,12 @@ impl Conventions {
         self.native.insert(function);
     }
 
+    /// Notes the native functions that LLVM's passes have begun to call meanwhile, such as bcmp instead of memcmp.
+    pub fn add_declared(&mut self, module: Module) {
+        let is_native = |function: &Value| function.is_declaration() && is_native_name(&function.name());
+        self.native.extend(module.functions().into_iter().filter(is_native));
+    }
+
     /// Whether `function` has the native convention.
     pub fn is_native(&self, function: Value) -> bool {
         self.native.contains(&function)

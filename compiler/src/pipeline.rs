@@ -101,6 +101,7 @@ fn lower_module(module: &Module, machine: &TargetMachine, mode: Mode) -> Result<
     // no constant condition at -O0, by which only one of the ISAs would see that a call cannot be reached.
     passes(module, machine, "function(early-cse<memssa>,sccp)")?;
     passes(module, machine, "require<profile-summary>,function(codegenprepare)")?;
+    conventions.add_declared(ir);
     if mode == Mode::Uniform {
         ir.definitions().into_iter().for_each(|function| lower::allocas::hoist(ir, function));
         polls::run(ir, &conventions);

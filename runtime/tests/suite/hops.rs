@@ -26,6 +26,9 @@ pub fn trials() -> Vec<Trial> {
             trials.push(trial(format!("hops::come_soon::{name}::{level}"), move || hops_come_soon(name, level)));
         }
     }
+    for isa in ["x86_64", "aarch64"] {
+        trials.push(trial(format!("hops::not_in_a_handler::{isa}"), move || hops_not_in_a_handler(isa)));
+    }
     trials.push(trial("hops::go_where_told", hops_go_where_told));
     trials.push(trial("hops::every_so_often", hops_every_so_often));
     trials
@@ -243,6 +246,39 @@ fn from_a_call_that_blocks(vehicle: &str, call: &str) -> Result<()> {
     let output = child.wait_with_output()?;
     let text = String::from_utf8(output.stderr)?;
     ensure!(output.status.success() && text.lines().count() == 1, "{}: {text}", output.status);
+    Ok(())
+}
+
+/// Handlers full of polls, one of them on a stack of its own, and polls behind.
+const HANDLERS: &str = r#"
+#include <signal.h>
+#include <stdlib.h>
+static volatile int turns;
+__attribute__((noinline)) static int inside(int n) { turns++; return n ? inside(n - 1) + turns : 0; }
+__attribute__((noinline)) static int behind(int n) { turns++; return n ? behind(n - 1) + turns : 0; }
+static void nested(int signal) { inside(signal); }
+static void handler(int signal) { inside(signal); raise(SIGUSR2); inside(signal); }
+int main(void) {
+    sigaltstack(&(stack_t){.ss_sp = malloc(1 << 16), .ss_size = 1 << 16}, NULL);
+    sigaction(SIGUSR1, &(struct sigaction){.sa_handler = handler, .sa_flags = SA_ONSTACK}, NULL);
+    signal(SIGUSR2, nested);
+    for (int i = 0; i < 20; i++) {
+        raise(SIGUSR1);
+        behind(3);
+    }
+    return turns == 0;
+}
+"#;
+
+/// No hop in a signal handler; one at the first poll behind it.
+fn hops_not_in_a_handler(isa: &str) -> Result<()> {
+    let directory = scratch()?;
+    let executable = compile(directory.path(), "handlers", HANDLERS, &["-O1", "-fno-optimize-sibling-calls"])?;
+    let options = ["--isa", isa, "--timeline", "--json", "--stress", "every=1"];
+    let outcome = Invocation::twin_run(directory.path(), &options).arg(executable).run()?;
+    let hops = |function: &str| outcome.stderr.matches(&format!(r#""function":"{function}""#)).count();
+    ensure!(hops("inside") == 0, "{} hops in a handler", hops("inside"));
+    ensure!(hops("behind") >= 20, "only {} hops behind 20 handlers: {}", hops("behind"), outcome.stderr);
     Ok(())
 }
 
