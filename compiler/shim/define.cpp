@@ -5,6 +5,7 @@
 
 #include "llvm/ADT/BitVector.h"
 #include "llvm/ADT/PostOrderIterator.h"
+#include "llvm/CodeGen/LivePhysRegs.h"
 #include "llvm/CodeGen/MachineFunction.h"
 #include "llvm/CodeGen/MachineInstr.h"
 #include "llvm/CodeGen/MachineRegisterInfo.h"
@@ -50,8 +51,7 @@ public:
   BitVector before(const MachineBasicBlock &MBB) const { return In[MBB.getNumber()]; }
 
   void step(const MachineInstr &MI, BitVector &Units) const {
-    // What is implicitly defined is still undefined.
-    if (MI.isDebugInstr() || MI.isImplicitDef())
+    if (MI.isDebugInstr())
       return;
     for (const MachineOperand &Op : MI.operands())
       if (Op.isRegMask())
@@ -69,8 +69,9 @@ public:
       Units.reset(static_cast<unsigned>(Unit));
   }
 
+  // Whether nothing of the register has been written.
   bool contains(MCRegister Register, const BitVector &Units) const {
-    return any_of(TRI.regunits(Register), [&](MCRegUnit Unit) { return Units.test(static_cast<unsigned>(Unit)); });
+    return all_of(TRI.regunits(Register), [&](MCRegUnit Unit) { return Units.test(static_cast<unsigned>(Unit)); });
   }
 };
 
@@ -86,11 +87,14 @@ struct Define : twin::MachinePass {
       BitVector Units = State.before(MBB);
       for (MachineInstr &MI : make_early_inc_range(MBB)) {
         for (const MachineOperand &Op : MI.operands())
-          if (needsValue(MI, Op) && State.contains(Op.getReg().asMCReg(), Units)) {
-            clear(MI, Op.getReg().asMCReg());
-            State.write(Op.getReg().asMCReg(), Units);
-            Changed = true;
-          }
+          // A move of a byte may read the whole register around it as undefined: what has been written stays.
+          if (needsValue(MI, Op))
+            if (MCRegister Register = whole(MF, Op.getReg().asMCReg());
+                State.contains(Register, Units) && !isLive(MI, Register)) {
+              clear(MI, Register);
+              State.write(Register, Units);
+              Changed = true;
+            }
         State.step(MI, Units);
       }
     }
@@ -127,19 +131,29 @@ private:
     return Count == 2;
   }
 
-  void clear(MachineInstr &MI, MCRegister Register) const {
+  // Whether the register holds a value in front of `MI`: some passes let an undefined operand name such a register.
+  static bool isLive(const MachineInstr &MI, MCRegister Register) {
+    const MachineBasicBlock &MBB = *MI.getParent();
+    LivePhysRegs Live(*MI.getMF()->getSubtarget().getRegisterInfo());
+    Live.addLiveOuts(MBB);
+    for (const MachineInstr &Behind : reverse(make_range(MachineBasicBlock::const_iterator(MI), MBB.end())))
+      Live.stepBackward(Behind);
+    return !Live.available(MI.getMF()->getRegInfo(), Register);
+  }
+
+  static void clear(MachineInstr &MI, MCRegister Register) {
     const MachineFunction &MF = *MI.getMF();
     MachineBasicBlock &MBB = *MI.getParent();
     const TargetInstrInfo &TII = *MF.getSubtarget().getInstrInfo();
     auto Place = MI.isTerminator() ? MBB.getFirstTerminator() : MI.getIterator();
     DebugLoc Location = MI.getDebugLoc();
-    TII.buildClearRegister(whole(MF, Register), MBB, Place, Location, /*AllowSideEffects=*/false);
+    TII.buildClearRegister(Register, MBB, Place, Location, /*AllowSideEffects=*/false);
     // It may be a pseudo instruction, which nobody would expand any more.
     TII.expandPostRAPseudo(*std::prev(Place));
   }
 
-  // The largest register around `Register` that is cleared as one.
-  MCRegister whole(const MachineFunction &MF, MCRegister Register) const {
+  // The register around `Register` that is cleared as one.
+  static MCRegister whole(const MachineFunction &MF, MCRegister Register) {
     const TargetRegisterInfo &TRI = *MF.getSubtarget().getRegisterInfo();
     for (MVT Type : {MVT::i64, MVT::v16i8})
       for (const TargetRegisterClass *Class : TRI.regclasses())

@@ -2,7 +2,6 @@
 // arguments, static and thread-local variables, elements of an array of variable length.
 //#Flags: -Wno-psabi
 //#Hop: every=1 every=7
-//#Broken: [O2::verify O3::verify Os::verify O2g::verify O2lto::verify] aarch64 computes the address of a slot by `orr`, which is not followed
 //#ExpectFile
 #include <stdarg.h>
 #include <stdio.h>

@@ -175,6 +175,12 @@ impl Analysis<'_, '_> {
             Expr::Loaded(n) => insn.accesses.get(n).map_or(Value::Unknown, |access| self.loaded(access, state)),
             Expr::Bounded(_) => Value::Unknown,
             Expr::Or(register, bits) => state.register(register).with_bits(bits).unwrap_or(Value::Unknown),
+            Expr::OrRegister(one, other) => {
+                let with =
+                    |one: Value, other| if let Value::Constant(bits) = other { one.with_bits(bits) } else { None };
+                let (one, other) = (state.register(one), state.register(other));
+                with(one, other).or_else(|| with(other, one)).unwrap_or(Value::Unknown)
+            }
             Expr::Insert { register, mask, bits } => match state.register(register) {
                 Value::Constant(n) => Value::Constant(n & !mask | bits),
                 _ => Value::Unknown,

@@ -168,6 +168,8 @@ pub enum Expr {
     },
     /// A register with some bits set.
     Or(Reg, u64),
+    /// All bits of two registers.
+    OrRegister(Reg, Reg),
     /// A register with the bits of a mask replaced.
     Insert {
         /// The register.

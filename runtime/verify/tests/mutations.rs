@@ -259,13 +259,13 @@ fn stack_pointer_that_is_not_restored() {
     });
 }
 
-/// `push %rbp` becomes `push %rbx`.
+/// `push %rbp` becomes `push %rsp`.
 #[test]
 fn frame_pointer_that_is_not_saved() {
-    let text = "CFA-16 does not hold the caller's frame pointer (rbx on entry)";
+    let text = "CFA-16 does not hold the caller's frame pointer";
     expect(Kind::Frame, "pair", text, |bytes| {
         let found = find(bytes, Side::Home, "pair", &[0x55]);
-        bytes[found.offset] = 0x53;
+        bytes[found.offset] = 0x54;
     });
 }
 

@@ -465,7 +465,7 @@ impl Reader {
                 (None, Some(constant)) => Some(Expr::Constant(constant)),
                 (Some(register), Some(constant)) => Some(Expr::Or(register, constant)),
                 (None, None) => plain(&second).map(|r| r.map_or(Expr::Constant(0), |r| Expr::Sum(r, 0))),
-                _ => None,
+                (Some(register), None) => plain(&second).flatten().map(|other| Expr::OrRegister(register, other)),
             },
             CSEL => source.zip(registers(&second).iter().next()).map(|(a, b)| Expr::Either(a, b)),
             ADD | ADDS => self.sum(source, &second, 1),
