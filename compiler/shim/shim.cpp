@@ -130,8 +130,13 @@ extern "C" LLVMBasicBlockRef twin_split_edge(LLVMBasicBlockRef from, LLVMBasicBl
 /// Makes `host` (or null: no Twin passes) the host of the code generator on the calling thread.
 extern "C" void twin_set_host(const TwinHost *host) { twin::Host = host; }
 
-/// Assembles `text` for `triple`. On success the object is in `*object` (free with `free`) and 0 is
-/// returned, else `*object` holds the diagnostics.
+static void note(const SMDiagnostic &D, std::string &Diagnostics) {
+  if (D.getKind() == SourceMgr::DK_Error)
+    Diagnostics += (Twine(D.getLineNo()) + "\t" + D.getMessage() + ": " + D.getLineContents().trim() + "\n").str();
+}
+
+/// Assembles `text` for `triple`. On success the object is in `*object` (free with `free`) and 0 is returned, else
+/// `*object` holds the diagnostics, a line each: the number of a line of `text` (not positive if none), a tab, the message.
 extern "C" int twin_assemble(const char *triple, const char *cpu, const char *features, const char *text,
                              uint64_t length, char **object, uint64_t *size) {
   auto Give = [&](StringRef Bytes, int Status) {
@@ -144,18 +149,12 @@ extern "C" int twin_assemble(const char *triple, const char *cpu, const char *fe
   std::string Error;
   const Target *T = TargetRegistry::lookupTarget(TT, Error);
   if (!T)
-    return Give(Error, 1);
+    return Give("0\t" + Error, 1);
 
   std::string Diagnostics;
   SourceMgr Sources;
-  Sources.setDiagHandler(
-      [](const SMDiagnostic &D, void *Out) {
-        if (D.getKind() != SourceMgr::DK_Error)
-          return;
-        auto *Text = static_cast<std::string *>(Out);
-        *Text += D.getMessage().str() + ": " + D.getLineContents().str() + "\n";
-      },
-      &Diagnostics);
+  Sources.setDiagHandler([](const SMDiagnostic &D, void *Out) { note(D, *static_cast<std::string *>(Out)); },
+                         &Diagnostics);
   Sources.AddNewSourceBuffer(MemoryBuffer::getMemBufferCopy(StringRef(text, length), "twin"), SMLoc());
 
   MCTargetOptions Options;
@@ -164,6 +163,9 @@ extern "C" int twin_assemble(const char *triple, const char *cpu, const char *fe
   std::unique_ptr<MCSubtargetInfo> Subtarget(T->createMCSubtargetInfo(TT, cpu, features));
   std::unique_ptr<MCInstrInfo> Instructions(T->createMCInstrInfo());
   MCContext Context(TT, Info.get(), Registers.get(), Subtarget.get(), &Sources, &Options);
+  // What is found when the text has been read, such as a branch out of reach.
+  Context.setDiagnosticHandler(
+      [&](const SMDiagnostic &D, bool, const SourceMgr &, std::vector<const MDNode *> &) { note(D, Diagnostics); });
   std::unique_ptr<MCObjectFileInfo> Sections(T->createMCObjectFileInfo(Context, /*PIC=*/false));
   Context.setObjectFileInfo(Sections.get());
 

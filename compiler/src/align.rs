@@ -2,12 +2,14 @@
 //!
 //! Works on assembly text, where the assembler redoes branches and tables. Padding goes where the machine passes found
 //! it to cost least (`shim/pad.cpp`), or else right in front of the call. Each round assembles, takes the lengths of the code between the marks, and solves for the padding;
-//! another round is needed only if branches have changed their length.
+//! another round is needed only if branches have changed their length. A branch that the padding has put out of its
+//! target's reach is written anew, in a form that reaches any distance.
 
-use crate::codegen::assemble;
+use crate::codegen::{Refusal, assemble};
 use crate::isa::{Isa, both};
 use anyhow::{Context, Result, bail};
 use object::{Object, ObjectSection};
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 /// Section with the offsets of all marks; the linker drops it.
@@ -44,7 +46,7 @@ struct Place<'a> {
 /// One ISA's assembly with its marks in order.
 struct Text<'a> {
     isa: &'static dyn Isa,
-    lines: Vec<&'a str>,
+    lines: Vec<Cow<'a, str>>,
     places: Vec<Place<'a>>,
     object: Vec<u8>,
 }
@@ -194,7 +196,6 @@ impl Mark {
 
 impl<'a> Text<'a> {
     fn parse(isa: &'static dyn Isa, text: &'a str) -> Text<'a> {
-        let lines: Vec<&str> = text.lines().collect();
         let mut places = Vec::new();
         let mut put = |line, label, mark| places.push(Place { mark, line, label, offset: 0 });
         let mut function: Option<&str> = None;
@@ -202,7 +203,7 @@ impl<'a> Text<'a> {
         let mut last_instruction = 0;
         // Where padding for the next site goes, and whether control runs through it.
         let mut chosen = None;
-        for (number, line) in lines.iter().enumerate() {
+        for (number, line) in text.lines().enumerate() {
             if let Some(rest) = line.strip_prefix("\t.type\t")
                 && let Some((name, "@function")) = rest.rsplit_once(',')
             {
@@ -234,7 +235,7 @@ impl<'a> Text<'a> {
                 }
             }
         }
-        Text { isa, lines, places, object: Vec::new() }
+        Text { isa, lines: text.lines().map(Cow::Borrowed).collect(), places, object: Vec::new() }
     }
 
     /// All sites, each with whether it is the end of a function.
@@ -245,9 +246,10 @@ impl<'a> Text<'a> {
         })
     }
 
-    /// The text with labels at all marks, the padding, and the table of offsets.
-    fn render(&self) -> String {
+    /// The text with labels at all marks, the padding, and the table of offsets; and where in it the lines have got to.
+    fn render(&self) -> (String, Vec<usize>) {
         let mut out = String::with_capacity(self.lines.iter().map(|l| l.len() + 1).sum::<usize>() + 4096);
+        let mut positions = Vec::with_capacity(self.lines.len());
         let mut places = self.places.iter().enumerate().peekable();
         for (number, line) in self.lines.iter().enumerate() {
             while let Some((index, place)) = places.next_if(|(_, p)| p.line == number) {
@@ -256,6 +258,7 @@ impl<'a> Text<'a> {
                     out.push_str(&self.isa.padding(bytes, executed));
                 }
             }
+            positions.push(out.len());
             out.push_str(line);
             out.push('\n');
         }
@@ -267,16 +270,94 @@ impl<'a> Text<'a> {
             }
             out.push_str(&format!("\t.4byte\t.Ltwin_mark{index}-.Ltwin_mark{begin}\n"));
         }
-        out
+        (out, positions)
     }
 
     fn assemble(&mut self) -> Result<()> {
-        self.object = assemble(self.isa, &self.render())?;
+        self.object = loop {
+            let (text, positions) = self.render();
+            match assemble(self.isa, &text) {
+                Ok(object) => break object,
+                Err(refusal) if self.lengthen(&refusal, &text, &positions) => {}
+                Err(refusal) => bail!("internal error: {} assembler: {refusal}", self.isa.name()),
+            }
+        };
         let file = object::File::parse(&*self.object).context("own object")?;
         let section = file.section_by_name(OFFSETS).context("own object has no offsets")?;
         for (place, bytes) in self.places.iter_mut().zip(section.data()?.chunks_exact(4)) {
             place.offset = u32::from_le_bytes(bytes.try_into().expect("four bytes")).into();
         }
         Ok(())
+    }
+
+    /// Writes the branches of `text` that the assembler complains about in their long form; tells whether there are any.
+    fn lengthen(&mut self, refusal: &Refusal, text: &str, positions: &[usize]) -> bool {
+        let begins: Vec<usize> = std::iter::once(0).chain(text.match_indices('\n').map(|(end, _)| end + 1)).collect();
+        let mut any = false;
+        for number in refusal.complaints.iter().filter_map(|(number, _)| *number) {
+            if let Some(begin) = begins.get(number)
+                && let Ok(index) = positions.binary_search(begin)
+                && let Some(far) = self.isa.far_branch(&self.lines[index])
+            {
+                self.lines[index] = far.into();
+                any = true;
+            }
+        }
+        any
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::isa;
+
+    /// First two instructions of an aarch64 function that begins with `branch` across a call in front of which home has
+    /// `bytes` bytes of code more, and the offset of the branch's target.
+    fn padded(branch: &str, bytes: u64) -> ([u32; 2], u64) {
+        crate::codegen::initialise();
+        let text = |first: &str, call: &str, last: &str| {
+            let body = format!("{first}\n\t{call}\tg\n.Ltwin0_0:\n.LBB0_1:\n\t{last}\n.Lfunc_end0:\n");
+            format!("\t.text\n\t.type\tf,@function\nf:\n{body}")
+        };
+        let texts = [text(&format!("\t.zero\t{bytes}, 0x90"), "callq", "retq"), text(branch, "bl", "ret")];
+        let [_, visitor] = run(&texts).expect("objects");
+        let file = object::File::parse(&*visitor).expect("own object");
+        let code = file.section_by_name(".text").expect("code").data().expect("code").to_vec();
+        let word = |n: usize| u32::from_le_bytes(code[n * 4..][..4].try_into().expect("four bytes"));
+        // A call of home's has five bytes.
+        ([word(0), word(1)], (bytes + 5).next_multiple_of(4))
+    }
+
+    /// What the assembler makes of one instruction.
+    fn word(instruction: &str) -> u32 {
+        let object = assemble(isa::VISITOR, &format!("\t{instruction}\n")).expect("an instruction");
+        let file = object::File::parse(&*object).expect("own object");
+        let code = file.section_by_name(".text").expect("code").data().expect("code");
+        u32::from_le_bytes(code.try_into().expect("one instruction"))
+    }
+
+    #[test]
+    fn branches_reach_across_padding() {
+        let (bits, others) = (40_000, 1_100_000);
+        for (branch, opposite, bytes) in [
+            ("tbz\tw1, #3, ", "tbnz\tw1, #3, ", bits),
+            ("tbnz\tx2, #40, ", "tbz\tx2, #40, ", bits),
+            ("cbz\tx3, ", "cbnz\tx3, ", others),
+            ("cbnz\tw4, ", "cbz\tw4, ", others),
+            ("b.eq\t", "b.ne\t", others),
+            ("b.lo\t", "b.hs\t", others),
+            ("b.gt\t", "b.le\t", others),
+        ] {
+            let ([first, second], target) = padded(&format!("\t{branch}.LBB0_1"), bytes);
+            let expected = [word(&format!("{opposite}#8")), word(&format!("b\t#{}", target - 4))];
+            assert_eq!([first, second], expected, "{branch}");
+        }
+    }
+
+    #[test]
+    fn a_branch_that_reaches_its_target_stays() {
+        let ([first, _], target) = padded("\ttbz\tw1, #3, .LBB0_1", 32_000);
+        assert_eq!(first, word(&format!("tbz\tw1, #3, #{target}")));
     }
 }

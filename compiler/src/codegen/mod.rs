@@ -4,7 +4,7 @@
 mod agree;
 mod shim;
 
-pub use shim::assemble;
+pub use shim::{Refusal, assemble};
 
 use crate::isa::{self, Isa};
 use agree::{Meeting, Side};
@@ -17,10 +17,9 @@ use std::ffi::CString;
 use std::sync::Once;
 
 /// Options of LLVM's code generators. Loop strength reduction, constant hoisting and the merging of globals
-/// would each decide anew, once an ISA, what lives across calls or where data lie. The shorter branch range
-/// leaves room for the padding that is inserted later. Arguments are stored, not pushed, so that frames stay static.
-/// Tidying up after atomic operations sinks equal calls on one ISA only.
-const OPTIONS: [&str; 12] = [
+/// would each decide anew, once an ISA, what lives across calls or where data lie. Arguments are stored, not pushed,
+/// so that frames stay static. Tidying up after atomic operations sinks equal calls on one ISA only.
+const OPTIONS: [&str; 11] = [
     "twin-cc",
     "-disable-lsr",
     "-disable-cgp",
@@ -28,7 +27,6 @@ const OPTIONS: [&str; 12] = [
     "-aarch64-enable-global-merge=false",
     "-aarch64-enable-promote-const=false",
     "-aarch64-enable-compress-jump-tables=false",
-    "-aarch64-tbz-offset-bits=12",
     "-tail-dup-placement=false",
     "-no-x86-call-frame-opt",
     "-aarch64-enable-atomic-cfg-tidy=false",

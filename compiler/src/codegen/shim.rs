@@ -1,10 +1,10 @@
 //! The Rust side of the C++ shim (compiler/shim/shim.h).
 
 use super::agree::Side;
-use anyhow::{Result, bail};
 use inkwell::targets::TargetMachine;
 use inkwell::values::{AsValueRef, FunctionValue};
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::fmt;
 
 /// Separates blocks in the list of call sites.
 const BLOCK_END: u32 = u32::MAX;
@@ -125,14 +125,36 @@ extern "C" fn violation(context: *const c_void, message: *const c_char) {
     side.violation(message);
 }
 
+/// Why an assembler made nothing.
+#[derive(Debug)]
+pub struct Refusal {
+    /// Messages, each with the line that it is about, counted from 0, if it is about one.
+    pub complaints: Vec<(Option<usize>, String)>,
+}
+
+impl Refusal {
+    fn parse(text: &str) -> Refusal {
+        let complaint = |line: &str| {
+            let (number, message) = line.split_once('\t').unwrap_or(("", line));
+            (number.parse::<usize>().ok().and_then(|number| number.checked_sub(1)), message.to_owned())
+        };
+        Refusal { complaints: text.lines().map(complaint).collect() }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let messages: Vec<&str> = self.complaints.iter().map(|(_, message)| message.as_str()).collect();
+        f.write_str(&messages.join("\n"))
+    }
+}
+
 /// Assembles `text`.
 ///
 /// # Errors
 /// The assembler's diagnostics.
-pub fn assemble(isa: &dyn crate::isa::Isa, text: &str) -> Result<Vec<u8>> {
-    let triple = CString::new(isa.triple())?;
-    let cpu = CString::new(isa.cpu())?;
-    let features = CString::new(isa.features())?;
+pub fn assemble(isa: &dyn crate::isa::Isa, text: &str) -> Result<Vec<u8>, Refusal> {
+    let [triple, cpu, features] = [isa.triple(), isa.cpu(), isa.features()].map(|s| CString::new(s).expect("no NUL"));
     let mut object = std::ptr::null_mut();
     let mut size = 0;
     // SAFETY: all strings live through the call; the result is copied and freed with the allocator it came from.
@@ -150,8 +172,5 @@ pub fn assemble(isa: &dyn crate::isa::Isa, text: &str) -> Result<Vec<u8>> {
         libc::free(object.cast());
         (status, bytes)
     };
-    if status != 0 {
-        bail!("internal error: {} assembler: {}", isa.name(), String::from_utf8_lossy(&bytes).trim());
-    }
-    Ok(bytes)
+    if status == 0 { Ok(bytes) } else { Err(Refusal::parse(&String::from_utf8_lossy(&bytes))) }
 }

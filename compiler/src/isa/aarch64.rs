@@ -6,6 +6,18 @@ pub struct Aarch64;
 
 /// What is never run.
 const TRAP: &str = "brk\t#1";
+/// Conditional branches of +-32 KiB or +-1 MiB in pairs of opposites; `b` reaches 128 MiB.
+const OPPOSITES: [[&str; 2]; 9] = [
+    ["tbz", "tbnz"],
+    ["cbz", "cbnz"],
+    ["b.eq", "b.ne"],
+    ["b.hs", "b.lo"],
+    ["b.mi", "b.pl"],
+    ["b.vs", "b.vc"],
+    ["b.hi", "b.ls"],
+    ["b.ge", "b.lt"],
+    ["b.gt", "b.le"],
+];
 /// More take longer than a jump.
 const MOST_NOPS: u64 = 2;
 
@@ -37,5 +49,17 @@ impl Isa for Aarch64 {
             (words @ ..=MOST_NOPS, true) => fill(words, "nop"),
             (words, true) => format!("\tb\t#{bytes}\n{}", fill(words - 1, TRAP)),
         }
+    }
+
+    fn far_branch(&self, line: &str) -> Option<String> {
+        let (mnemonic, operands) = line.trim_start().split_once('\t')?;
+        let opposite = OPPOSITES.iter().find_map(|[a, b]| match mnemonic {
+            _ if mnemonic == *a => Some(b),
+            _ if mnemonic == *b => Some(a),
+            _ => None,
+        })?;
+        // What is tested comes first.
+        let (tested, target) = operands.split_at(operands.rfind(' ').map_or(0, |space| space + 1));
+        Some(format!("\t{opposite}\t{tested}#8\n\tb\t{target}"))
     }
 }

@@ -17,6 +17,8 @@ pub trait Isa: Sync {
     fn granule(&self) -> u64;
     /// Assembly for `bytes` bytes of padding that are run through, or not. Long padding that is run through is jumped over.
     fn padding(&self, bytes: u64, executed: bool) -> String;
+    /// For a line with a branch of short reach: lines that do the same and reach all of the function.
+    fn far_branch(&self, line: &str) -> Option<String>;
 }
 
 /// The instruction set whose processors own the process and whose block order is followed.
