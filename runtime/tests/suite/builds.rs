@@ -313,8 +313,9 @@ fn probes_of_autoconf() -> Result<()> {
         let source = format!("char {function}(void);\nint main(void) {{ return {function}(); }}\n");
         write(path, &[("conftest.c", &source)])?;
         let status = i32::from(function == "nothing_like_this");
-        let compiler = Invocation::tool(path, "twin-cc").args(["-w", "-fno-builtin", "conftest.c", "-o", "conftest"]);
-        compiler.status(status).run()?;
+        // Not verified: a call without the arguments that the function takes passes registers that nobody has set.
+        let compiler = Invocation::new(path, tool("twin-cc"));
+        compiler.args(["-w", "-fno-builtin", "conftest.c", "-o", "conftest"]).status(status).run()?;
     }
     Ok(())
 }
