@@ -5,6 +5,7 @@
 #include "llvm/ADT/BitVector.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/SetVector.h"
+#include "llvm/CodeGen/MachineDominators.h"
 #include "llvm/CodeGen/MachineFunction.h"
 #include "llvm/CodeGen/MachineInstr.h"
 #include "llvm/CodeGen/MachineMemOperand.h"
@@ -76,6 +77,28 @@ struct Rematerialise : twin::MachinePass {
     }
   }
 
+  // The block that all ways to `MBB` come through last, if there is no uniform call on them behind it.
+  static MachineBasicBlock *blockAbove(MachineBasicBlock &MBB) {
+    if (MBB.pred_size() == 1)
+      return *MBB.pred_begin();
+    // Flags are seldom live where ways meet.
+    MachineDominatorTree Tree(*MBB.getParent());
+    const MachineDomTreeNode *Node = Tree.getNode(&MBB);
+    if (!Node || !Node->getIDom())
+      return nullptr;
+    MachineBasicBlock *Above = Node->getIDom()->getBlock();
+    SmallSetVector<MachineBasicBlock *, 8> Between(MBB.pred_begin(), MBB.pred_end());
+    for (size_t I = 0; I < Between.size(); ++I) {
+      MachineBasicBlock *Block = Between[I];
+      if (Block == Above)
+        continue;
+      if (any_of(*Block, twin::isUniformCall))
+        return nullptr;
+      Between.insert(Block->pred_begin(), Block->pred_end());
+    }
+    return Above;
+  }
+
   // The last place before `Where` at which a clone of `MI` disturbs nothing: it must not land between a compare
   // and its branch, which may be in another block. Goes no further back than the uniform call.
   using Place = std::pair<MachineBasicBlock *, MachineBasicBlock::iterator>;
@@ -89,8 +112,9 @@ struct Rematerialise : twin::MachinePass {
     };
     while (!all_of(Regs, IsQuiet)) {
       bool AtBegin = At == MBB->begin() || std::prev(At)->isPHI();
-      if (AtBegin && MBB->pred_size() == 1) {
-        MBB = *MBB->pred_begin();
+      MachineBasicBlock *Above = AtBegin ? blockAbove(*MBB) : nullptr;
+      if (Above) {
+        MBB = Above;
         At = MBB->getFirstTerminator();
       } else if (AtBegin || twin::isUniformCall(*std::prev(At))) {
         std::string Text;

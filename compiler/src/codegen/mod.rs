@@ -126,6 +126,7 @@ mod tests {
         let text = format!(
             "declare void @llvm.experimental.stackmap(i64, i32, ...)\n\
              declare preserve_nonecc void @callee()\n\
+             declare preserve_nonecc void @taker(i32)\n\
              define preserve_nonecc i64 @example(ptr %p) \"frame-pointer\"=\"all\" {{\n{body}\n}}\n"
         );
         let context = Context::create();
@@ -164,5 +165,30 @@ mod tests {
         );
         let text = compile(&body).expect_err("a violation").to_string();
         assert!(text.contains("function `example`: the size of the frame is not static"), "{text}");
+    }
+
+    /// A choice between floating-point numbers is a branch; what comes behind it may still need the flags of its compare,
+    /// so that nothing that writes flags can be put there.
+    #[test]
+    fn a_constant_is_made_again_in_front_of_live_flags() {
+        let zero = "call preserve_nonecc void @taker(i32 0)\n";
+        let body = format!(
+            "{zero} {CALL}
+             %x = load volatile i64, ptr @callee\n %y = load volatile i64, ptr @callee
+             %a = load volatile float, ptr @callee\n %b = load volatile float, ptr @callee
+             %less = icmp ult i64 %x, %y
+             %f = select i1 %less, float %a, float %b
+             br i1 %less, label %then, label %end
+             then:
+             %v = load volatile i32, ptr @callee
+             br label %end
+             end:
+             %r = phi i32 [ 0, %0 ], [ %v, %then ]
+             %i = bitcast float %f to i32
+             %s = add i32 %r, %i
+             %w = zext i32 %s to i64
+             ret i64 %w"
+        );
+        compile(&body).expect("no violation");
     }
 }
