@@ -58,7 +58,7 @@ llvm::MachineFunctionPass *createRematerialisePass();
 llvm::MachineFunctionPass *createPlacePass();
 llvm::MachineFunctionPass *createFrameReportPass();
 llvm::MachineFunctionPass *createOrderPass();
-llvm::MachineFunctionPass *createPadPass();
 llvm::MachineFunctionPass *createDefinePass();
+llvm::MachineFunctionPass *createPadPass();
 
 } // namespace twin
