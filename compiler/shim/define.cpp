@@ -5,7 +5,7 @@
 
 #include "llvm/ADT/BitVector.h"
 #include "llvm/ADT/PostOrderIterator.h"
-#include "llvm/CodeGen/LivePhysRegs.h"
+#include "llvm/CodeGen/LiveRegUnits.h"
 #include "llvm/CodeGen/MachineFunction.h"
 #include "llvm/CodeGen/MachineInstr.h"
 #include "llvm/CodeGen/MachineRegisterInfo.h"
@@ -16,62 +16,52 @@ using namespace llvm;
 
 namespace {
 
-// Which register units have not been written since the function's entry or since a call, on some path.
-class Undefined {
-  const MachineFunction &MF;
-  const TargetRegisterInfo &TRI;
+// The register units that have been written on every path since the function's entry and since calls that destroy them,
+// at the begin of each block.
+class Written {
   std::vector<BitVector> In;
 
 public:
-  explicit Undefined(const MachineFunction &MF)
-      : MF(MF), TRI(*MF.getSubtarget().getRegisterInfo()), In(MF.getNumBlockIDs(), BitVector(TRI.getNumRegUnits())) {
-    BitVector &Entry = In[MF.front().getNumber()];
-    Entry.set();
-    for (const auto &Argument : MF.front().liveins())
-      write(Argument.PhysReg, Entry);
+  explicit Written(const MachineFunction &MF) {
+    const TargetRegisterInfo &TRI = *MF.getSubtarget().getRegisterInfo();
+    In.assign(MF.getNumBlockIDs(), BitVector(TRI.getNumRegUnits(), true));
+    LiveRegUnits Entry(TRI);
+    Entry.addLiveIns(MF.front());
     // A return reads the link register as undefined if it is not saved.
-    write(TRI.getRARegister(), Entry);
+    Entry.addReg(TRI.getRARegister());
+    In[MF.front().getNumber()] = Entry.getBitVector();
     ReversePostOrderTraversal<const MachineFunction *> Order(&MF);
     bool Changed = true;
     while (Changed) {
       Changed = false;
       for (const MachineBasicBlock *MBB : Order) {
-        BitVector Units = In[MBB->getNumber()];
+        LiveRegUnits Units = before(*MBB);
         for (const MachineInstr &MI : *MBB)
           step(MI, Units);
         for (const MachineBasicBlock *Next : MBB->successors())
-          if (Units.test(In[Next->getNumber()])) {
-            In[Next->getNumber()] |= Units;
+          if (In[Next->getNumber()].test(Units.getBitVector())) {
+            In[Next->getNumber()] &= Units.getBitVector();
             Changed = true;
           }
       }
     }
   }
 
-  BitVector before(const MachineBasicBlock &MBB) const { return In[MBB.getNumber()]; }
+  LiveRegUnits before(const MachineBasicBlock &MBB) const {
+    LiveRegUnits Units(*MBB.getParent()->getSubtarget().getRegisterInfo());
+    Units.addUnits(In[MBB.getNumber()]);
+    return Units;
+  }
 
-  void step(const MachineInstr &MI, BitVector &Units) const {
+  static void step(const MachineInstr &MI, LiveRegUnits &Units) {
     if (MI.isDebugInstr())
       return;
     for (const MachineOperand &Op : MI.operands())
       if (Op.isRegMask())
-        for (MCRegUnit Unit : TRI.regunits())
-          for (MCRegUnitRootIterator Root(Unit, &TRI); Root.isValid(); ++Root)
-            if (Op.clobbersPhysReg(*Root))
-              Units.set(static_cast<unsigned>(Unit));
+        Units.removeRegsNotPreserved(Op.getRegMask());
     for (const MachineOperand &Op : MI.operands())
       if (Op.isReg() && Op.isDef() && Op.getReg())
-        write(Op.getReg(), Units);
-  }
-
-  void write(MCRegister Register, BitVector &Units) const {
-    for (MCRegUnit Unit : TRI.regunits(Register))
-      Units.reset(static_cast<unsigned>(Unit));
-  }
-
-  // Whether nothing of the register has been written.
-  bool contains(MCRegister Register, const BitVector &Units) const {
-    return all_of(TRI.regunits(Register), [&](MCRegUnit Unit) { return Units.test(static_cast<unsigned>(Unit)); });
+        Units.addReg(Op.getReg());
   }
 };
 
@@ -81,21 +71,21 @@ struct Define : twin::MachinePass {
   StringRef getPassName() const override { return "Twin: define undefined registers"; }
 
   bool runOnMachineFunction(MachineFunction &MF) override {
-    Undefined State(MF);
+    Written AtBegin(MF);
     bool Changed = false;
     for (MachineBasicBlock &MBB : MF) {
-      BitVector Units = State.before(MBB);
+      LiveRegUnits Units = AtBegin.before(MBB);
       for (MachineInstr &MI : make_early_inc_range(MBB)) {
         for (const MachineOperand &Op : MI.operands())
           // A move of a byte may read the whole register around it as undefined: what has been written stays.
           if (needsValue(MI, Op))
             if (MCRegister Register = whole(MF, Op.getReg().asMCReg());
-                State.contains(Register, Units) && !isLive(MI, Register)) {
+                Units.available(Register) && !isLive(MI, Register)) {
               clear(MI, Register);
-              State.write(Register, Units);
+              Units.addReg(Register);
               Changed = true;
             }
-        State.step(MI, Units);
+        Written::step(MI, Units);
       }
     }
     return Changed;
@@ -134,11 +124,11 @@ private:
   // Whether the register holds a value in front of `MI`: some passes let an undefined operand name such a register.
   static bool isLive(const MachineInstr &MI, MCRegister Register) {
     const MachineBasicBlock &MBB = *MI.getParent();
-    LivePhysRegs Live(*MI.getMF()->getSubtarget().getRegisterInfo());
+    LiveRegUnits Live(*MI.getMF()->getSubtarget().getRegisterInfo());
     Live.addLiveOuts(MBB);
     for (const MachineInstr &Behind : reverse(make_range(MachineBasicBlock::const_iterator(MI), MBB.end())))
       Live.stepBackward(Behind);
-    return !Live.available(MI.getMF()->getRegInfo(), Register);
+    return !Live.available(Register);
   }
 
   static void clear(MachineInstr &MI, MCRegister Register) {

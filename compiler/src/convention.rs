@@ -37,6 +37,10 @@ pub fn is_native_name(name: &str) -> bool {
     (name.starts_with("__twin_") && name != POLL_SLOW) || NATIVE_FUNCTIONS.contains(name)
 }
 
+fn is_native_by_name(function: &Value) -> bool {
+    !function.is_local() && is_native_name(&function.name())
+}
+
 /// The conventions of all functions of a module.
 pub struct Conventions {
     native: HashSet<Value>,
@@ -73,9 +77,8 @@ impl Conventions {
         let mut native = HashSet::new();
         for function in module.functions() {
             let name = function.name();
-            let by_name = !function.is_local() && is_native_name(&name);
             let leaf = mode == Mode::Leaf && !name.starts_with("llvm.") && name != POLL_SLOW;
-            if by_name || leaf {
+            if leaf || is_native_by_name(&function) {
                 native.insert(function);
             }
         }
@@ -126,7 +129,7 @@ impl Conventions {
 
     /// Notes the native functions that LLVM's passes have begun to call meanwhile, such as bcmp instead of memcmp.
     pub fn add_declared(&mut self, module: Module) {
-        let is_native = |function: &Value| function.is_declaration() && is_native_name(&function.name());
+        let is_native = |function: &Value| function.is_declaration() && is_native_by_name(function);
         self.native.extend(module.functions().into_iter().filter(is_native));
     }
 

@@ -63,3 +63,60 @@ impl Isa for Aarch64 {
         Some(format!("\t{opposite}\t{tested}#8\n\tb\t{target}"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::align::run;
+    use crate::codegen::{assemble, initialise};
+    use crate::isa::VISITOR;
+    use object::{Object, ObjectSection};
+
+    /// First two instructions of a function that begins with `branch` across a call in front of which home has
+    /// `bytes` bytes of code more, and the offset of the branch's target.
+    fn padded(branch: &str, bytes: u64) -> ([u32; 2], u64) {
+        initialise();
+        let text = |first: &str, call: &str, last: &str| {
+            let body = format!("{first}\n\t{call}\tg\n.Ltwin0_0:\n.LBB0_1:\n\t{last}\n.Lfunc_end0:\n");
+            format!("\t.text\n\t.type\tf,@function\nf:\n{body}")
+        };
+        let texts = [text(&format!("\t.zero\t{bytes}, 0x90"), "callq", "retq"), text(branch, "bl", "ret")];
+        let [_, visitor] = run(&texts).expect("objects");
+        let file = object::File::parse(&*visitor).expect("own object");
+        let code = file.section_by_name(".text").expect("code").data().expect("code").to_vec();
+        let word = |n: usize| u32::from_le_bytes(code[n * 4..][..4].try_into().expect("four bytes"));
+        // A call of home's has five bytes.
+        ([word(0), word(1)], (bytes + 5).next_multiple_of(4))
+    }
+
+    /// What the assembler makes of one instruction.
+    fn word(instruction: &str) -> u32 {
+        let object = assemble(VISITOR, &format!("\t{instruction}\n")).expect("an instruction");
+        let file = object::File::parse(&*object).expect("own object");
+        let code = file.section_by_name(".text").expect("code").data().expect("code");
+        u32::from_le_bytes(code.try_into().expect("one instruction"))
+    }
+
+    #[test]
+    fn branches_reach_across_padding() {
+        let (bits, others) = (40_000, 1_100_000);
+        for (branch, opposite, bytes) in [
+            ("tbz\tw1, #3, ", "tbnz\tw1, #3, ", bits),
+            ("tbnz\tx2, #40, ", "tbz\tx2, #40, ", bits),
+            ("cbz\tx3, ", "cbnz\tx3, ", others),
+            ("cbnz\tw4, ", "cbz\tw4, ", others),
+            ("b.eq\t", "b.ne\t", others),
+            ("b.lo\t", "b.hs\t", others),
+            ("b.gt\t", "b.le\t", others),
+        ] {
+            let ([first, second], target) = padded(&format!("\t{branch}.LBB0_1"), bytes);
+            let expected = [word(&format!("{opposite}#8")), word(&format!("b\t#{}", target - 4))];
+            assert_eq!([first, second], expected, "{branch}");
+        }
+    }
+
+    #[test]
+    fn a_branch_that_reaches_its_target_stays() {
+        let ([first, _], target) = padded("\ttbz\tw1, #3, .LBB0_1", 32_000);
+        assert_eq!(first, word(&format!("tbz\tw1, #3, #{target}")));
+    }
+}

@@ -286,7 +286,7 @@ pub fn meaning(functions: Pair<&Function>, side: Side, call: &Leave, slot: Slot)
 }
 
 /// A value in terms that both ISAs share, if there are any.
-pub fn meaning_of(functions: Pair<&Function>, side: Side, value: Value) -> Option<Meaning> {
+fn meaning_of(functions: Pair<&Function>, side: Side, value: Value) -> Option<Meaning> {
     let isa = isa::of(side);
     match value {
         Value::Constant(n) => Some(Meaning::Constant(n)),
