@@ -77,7 +77,8 @@ struct Define : twin::MachinePass {
       LiveRegUnits Units = AtBegin.before(MBB);
       for (MachineInstr &MI : make_early_inc_range(MBB)) {
         for (const MachineOperand &Op : MI.operands())
-          // A move of a byte may read the whole register around it as undefined: what has been written stays.
+          // A move of a byte may read the register around it as undefined, and an undefined operand may name a register that
+          // hides its dependency: what has been written stays.
           if (needsValue(MI, Op))
             if (MCRegister Register = whole(MF, Op.getReg().asMCReg());
                 Units.available(Register) && !isLive(MI, Register)) {
@@ -121,7 +122,8 @@ private:
     return Count == 2;
   }
 
-  // Whether the register holds a value in front of `MI`: some passes let an undefined operand name such a register.
+  // Whether the register holds a value in front of `MI`. LLVM's rules say that it cannot if nothing of it is written on some
+  // path; should they be broken, clearing it would be wrong code.
   static bool isLive(const MachineInstr &MI, MCRegister Register) {
     const MachineBasicBlock &MBB = *MI.getParent();
     LiveRegUnits Live(*MI.getMF()->getSubtarget().getRegisterInfo());

@@ -262,7 +262,7 @@ fn stack_pointer_that_is_not_restored() {
 /// `push %rbp` becomes `push %rsp`.
 #[test]
 fn frame_pointer_that_is_not_saved() {
-    let text = "CFA-16 does not hold the caller's frame pointer";
+    let text = "CFA-16 does not hold the caller's frame pointer (unknown)";
     expect(Kind::Frame, "pair", text, |bytes| {
         let found = find(bytes, Side::Home, "pair", &[0x55]);
         bytes[found.offset] = 0x54;
