@@ -1,6 +1,7 @@
 //! The command line, as of GNU ld and lld: what was written, resolved to what it means.
 
 use crate::options::{IGNORED, IGNORED_VALUES, IGNORED_Z, OPTIONAL_VALUES, VALUES};
+use crate::words::split;
 use anyhow::{Context, Result, bail};
 use std::collections::{HashSet, VecDeque};
 use std::path::PathBuf;
@@ -12,6 +13,8 @@ pub struct Input {
     pub name: InputName,
     /// Whether all members of an archive are wanted.
     pub whole_archive: bool,
+    /// Whether an object is taken as if it were in an archive.
+    pub lazy: bool,
 }
 
 /// How an input was named.
@@ -35,6 +38,18 @@ pub enum Strip {
     All,
 }
 
+/// What becomes of symbols that nothing defines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unresolved {
+    /// An error.
+    #[default]
+    Report,
+    /// A warning; their address is 0.
+    Warn,
+    /// Nothing is said; their address is 0.
+    Ignore,
+}
+
 /// Bytes of the usual build-id.
 const SHA1_SIZE: usize = 20;
 
@@ -54,6 +69,8 @@ pub enum BuildId {
 pub struct Args {
     /// Path of the executable.
     pub output: PathBuf,
+    /// Whether to make one object of all inputs instead.
+    pub relocatable: bool,
     /// Entry symbol.
     pub entry: String,
     /// Files and libraries in order.
@@ -62,6 +79,8 @@ pub struct Args {
     pub search: Vec<PathBuf>,
     /// Replaces a leading `=` or `$SYSROOT` of a search directory.
     pub sysroot: String,
+    /// What becomes of undefined symbols.
+    pub unresolved: Unresolved,
     /// Symbols to treat as referenced.
     pub undefined: Vec<String>,
     /// Those among them that must be defined.
@@ -76,6 +95,8 @@ pub struct Args {
     pub print_map: bool,
     /// Whether to name the objects that take part.
     pub trace: bool,
+    /// Whether to say which objects mention each symbol.
+    pub cref: bool,
     /// Symbols whose definitions and references are to be named.
     pub trace_symbols: Vec<String>,
     /// What to leave out.
@@ -110,10 +131,12 @@ impl Default for Args {
     fn default() -> Args {
         Args {
             output: "a.out".into(),
+            relocatable: false,
             entry: "_start".to_owned(),
             inputs: Vec::new(),
             search: Vec::new(),
             sysroot: String::new(),
+            unresolved: Unresolved::Report,
             undefined: Vec::new(),
             required: Vec::new(),
             definitions: Vec::new(),
@@ -121,6 +144,7 @@ impl Default for Args {
             map: None,
             print_map: false,
             trace: false,
+            cref: false,
             trace_symbols: Vec::new(),
             strip: Strip::Nothing,
             discard_locals: false,
@@ -135,6 +159,22 @@ impl Default for Args {
             fatal_warnings: false,
             lto_compiler: None,
             lto_level: "2".to_owned(),
+        }
+    }
+}
+
+impl Args {
+    /// An object is merged as it is: what makes sense of a whole program only does not go with `-r`.
+    fn check_relocatable(&self) -> Result<()> {
+        let conflicts = [
+            (self.gc_sections, "--gc-sections"),
+            (self.strip == Strip::All, "--strip-all"),
+            (self.print_map || self.map.is_some(), "-Map"),
+            (!self.definitions.is_empty(), "--defsym"),
+        ];
+        match conflicts.iter().find(|(given, _)| self.relocatable && *given) {
+            Some((_, option)) => bail!("-r and {option} may not be used together"),
+            None => Ok(()),
         }
     }
 }
@@ -167,9 +207,16 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command> {
         }
         bail!("no input files");
     }
+    parser.args.check_relocatable()?;
     if !parser.warn {
         parser.args.warnings.clear();
     }
+    parser.args.unresolved = match (parser.ignore_unresolved, parser.warn_unresolved) {
+        (true, _) => Unresolved::Ignore,
+        (false, true) if !parser.args.fatal_warnings && parser.warn => Unresolved::Warn,
+        (false, true) if !parser.args.fatal_warnings => Unresolved::Ignore,
+        _ => Unresolved::Report,
+    };
     Ok(Command::Link(Box::new(parser.args), parser.version))
 }
 
@@ -179,6 +226,9 @@ struct Parser {
     args: Args,
     version: bool,
     whole_archive: bool,
+    lazy: bool,
+    ignore_unresolved: bool,
+    warn_unresolved: bool,
     saved: Vec<bool>,
     response_files: usize,
     warn: bool,
@@ -204,7 +254,7 @@ impl Parser {
     }
 
     fn input(&mut self, name: InputName) {
-        self.args.inputs.push(Input { name, whole_archive: self.whole_archive });
+        self.args.inputs.push(Input { name, whole_archive: self.whole_archive, lazy: self.lazy });
     }
 
     fn option(&mut self, argument: &str, option: &str) -> Result<Option<Command>> {
@@ -254,6 +304,13 @@ impl Parser {
             "w" | "no-warnings" => self.warn = false,
             "t" | "trace" => self.args.trace = true,
             "allow-multiple-definition" => self.args.allow_multiple_definition = true,
+            "no-allow-multiple-definition" => self.args.allow_multiple_definition = false,
+            "no-undefined" => self.ignore_unresolved = false,
+            "warn-unresolved-symbols" => self.warn_unresolved = true,
+            "error-unresolved-symbols" => self.warn_unresolved = false,
+            "cref" => self.args.cref = true,
+            "start-lib" => self.lazy = true,
+            "end-lib" => self.lazy = false,
             "M" | "print-map" => self.args.print_map = true,
             "v" => self.version = true,
             "whole-archive" => self.whole_archive = true,
@@ -263,9 +320,7 @@ impl Parser {
             "shared" | "Bshareable" | "pie" | "pic-executable" => {
                 bail!("shared objects are not supported: Twin programs are static (-{name})")
             }
-            "r" | "relocatable" | "Ur" => {
-                bail!("relocatable output (-{name}) is not supported; make an archive instead")
-            }
+            "r" | "relocatable" | "Ur" => self.args.relocatable = true,
             "q" | "emit-relocs" => bail!("-{name} is not supported: there is no relocated form of a twin binary"),
             _ => return Ok(listed(IGNORED, name)),
         }
@@ -283,6 +338,13 @@ impl Parser {
             "require-defined" => {
                 args.undefined.push(value.clone());
                 args.required.push(value);
+            }
+            "unresolved-symbols" => {
+                self.ignore_unresolved = match value.as_str() {
+                    "ignore-all" | "ignore-in-object-files" => true,
+                    "report-all" | "ignore-in-shared-libs" => false,
+                    _ => bail!("unknown --unresolved-symbols value: {value}"),
+                };
             }
             "y" | "trace-symbol" => args.trace_symbols.push(value),
             "defsym" => {
@@ -315,6 +377,7 @@ impl Parser {
         let (name, value) = word.split_once('=').unwrap_or((word, ""));
         match name {
             "muldefs" => self.args.allow_multiple_definition = true,
+            "defs" | "undefs" if value.is_empty() => self.ignore_unresolved = name == "undefs",
             "stack-size" => {
                 self.args.stack_size = number(value).with_context(|| format!("-z {word}: not a number"))?;
             }
@@ -333,7 +396,7 @@ impl Parser {
             bail!("@{path}: more than {LIMIT} response files; does one name itself?");
         }
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read response file {path}"))?;
-        for argument in split_words(&text).into_iter().rev() {
+        for argument in split(&text).into_iter().rev() {
             self.pending.push_front(argument);
         }
         Ok(())
@@ -342,8 +405,8 @@ impl Parser {
 
 /// Whether an option names an input or the output, or says how to take inputs.
 fn names_file(option: &str) -> bool {
-    const OUTPUTS: &str =
-        "Map dependency-file output library library-path whole-archive no-whole-archive push-state pop-state";
+    const OUTPUTS: &str = "Map dependency-file output library library-path whole-archive no-whole-archive push-state pop-state \
+         start-lib end-lib";
     let long = option.strip_prefix('-').unwrap_or(option);
     let name = long.split('=').next().unwrap_or_default();
     listed(OUTPUTS, name) || (!option.starts_with('-') && option.starts_with(['l', 'L', 'o']))
@@ -390,28 +453,6 @@ fn build_id(value: &str) -> Result<BuildId> {
     }
 }
 
-/// Splits the text of a response file: white space separates, quotes and backslashes protect.
-pub fn split_words(text: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut quote = None;
-    let mut characters = text.chars();
-    while let Some(character) = characters.next() {
-        match (character, quote) {
-            ('\\', _) => word.get_or_insert_default().extend(characters.next()),
-            (_, Some(open)) if character == open => quote = None,
-            ('"' | '\'', None) => {
-                quote = Some(character);
-                word.get_or_insert_default();
-            }
-            (_, None) if character.is_whitespace() => words.extend(word.take()),
-            _ => word.get_or_insert_default().push(character),
-        }
-    }
-    words.extend(word);
-    words
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -451,10 +492,5 @@ mod tests {
         assert!(error("-shared x.o").starts_with("shared objects are not supported"));
         assert_eq!(error("x.o -o"), "option -o needs a value");
         assert_eq!(error(""), "no input files");
-    }
-
-    #[test]
-    fn splits_response_files_like_a_shell() {
-        assert_eq!(split_words("a 'b c'\n\"d\\\"e\" f\\ g ''"), ["a", "b c", "d\"e", "f g", ""]);
     }
 }

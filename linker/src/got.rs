@@ -1,11 +1,12 @@
 //! First pass over all relocations: reports undefined symbols, and lays out each ISA's global offset table.
 
+use crate::args::Unresolved;
 use crate::errors::Errors;
 use crate::half::ENDIAN;
 use crate::ids::{ObjectId, Pair, SectionId, Side, SymbolId};
 use crate::isa::{self, Base, Form};
 use crate::objects::{Class, Section, Segment};
-use crate::program::{Program, Target, only_on};
+use crate::program::{Program, Strength, Target, only_on};
 use crate::source::Sources;
 use anyhow::Result;
 use object::elf;
@@ -60,15 +61,23 @@ pub struct Got {
     needed: bool,
 }
 
-/// Visits all relocations of live sections.
+/// Visits all relocations of live sections. Adds undefined symbols that are no error to `warnings`, if they are to be
+/// named; they are at 0 from then on.
 ///
 /// # Errors
 /// All undefined symbols and unknown relocations.
-pub fn scan(program: &mut Program) -> Result<Pair<Got>> {
+pub fn scan(program: &mut Program, unresolved: Unresolved, warnings: &mut Vec<String>) -> Result<Pair<Got>> {
     let mut scan = Scan { program, errors: Errors::default(), undefined: BTreeMap::new() };
     let mut gots = Pair::new(|side| scan.side(side));
-    scan.report();
+    match unresolved {
+        Unresolved::Report => scan.undefined_symbols().into_iter().for_each(|message| scan.errors.push(message)),
+        Unresolved::Warn => warnings.extend(scan.undefined_symbols()),
+        Unresolved::Ignore => {}
+    }
     scan.errors.check()?;
+    for symbol in scan.undefined.into_keys() {
+        program.globals[symbol].references = Pair::new(|_| Strength::Weak);
+    }
     for side in Side::BOTH {
         let got = &mut gots[side];
         if got.needed {
@@ -150,10 +159,11 @@ impl Scan<'_, '_> {
         referrers.places[side].push((section, offset));
     }
 
-    fn report(&mut self) {
+    fn undefined_symbols(&self) -> Vec<String> {
         const SHOWN: usize = 3;
         const REFERENCED: &str = ">>> referenced by ";
         let mut sources = Sources::default();
+        let mut messages = Vec::new();
         for (&symbol, referrers) in &self.undefined {
             let mut message =
                 format!("undefined symbol: {}{}", self.program.globals[symbol].name, only_on(referrers.sides));
@@ -167,8 +177,9 @@ impl Scan<'_, '_> {
             if places.len() > SHOWN {
                 message.push_str(&format!("\n>>> referenced {} more times", places.len() - SHOWN));
             }
-            self.errors.push(message);
+            messages.push(message);
         }
+        messages
     }
 }
 

@@ -18,6 +18,8 @@ pub struct File {
     pub bytes: Vec<u8>,
     /// Whether all members are wanted if this is an archive.
     pub whole_archive: bool,
+    /// Whether an object is taken only if something needs it.
+    pub lazy: bool,
     /// Contents of the members of a thin archive, which are files of their own, in order.
     thin_members: Vec<Vec<u8>>,
 }
@@ -46,7 +48,7 @@ pub fn read_all(args: &Args) -> Result<Vec<File>> {
             true => read_thin_members(&path, &bytes)?,
             false => Vec::new(),
         };
-        files.push(File { path, bytes, whole_archive: input.whole_archive, thin_members });
+        files.push(File { path, bytes, whole_archive: input.whole_archive, lazy: input.lazy, thin_members });
     }
     Ok(files)
 }
@@ -85,7 +87,7 @@ fn read_thin_members(path: &Path, bytes: &[u8]) -> Result<Vec<Vec<u8>>> {
 impl File {
     /// A file that is in memory already; no thin archive.
     pub fn new(path: impl Into<PathBuf>, bytes: Vec<u8>) -> File {
-        File { path: path.into(), bytes, whole_archive: false, thin_members: Vec::new() }
+        File { path: path.into(), bytes, whole_archive: false, lazy: false, thin_members: Vec::new() }
     }
 
     /// Whether this is an archive.

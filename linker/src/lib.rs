@@ -1,8 +1,8 @@
 //! The two-image linker and the file formats shared by all of Twin.
 //!
-//! One module a phase, in this order: [`args`] (with [`options`]), [`input`], [`resolve`] (with [`half`] and [`objects`], which read
+//! One module a phase, in this order: [`args`] (with [`options`] and [`words`]), [`input`], [`resolve`] (with [`half`] and [`objects`], which read
 //! objects into the [`program`]), [`lto`], [`conventions`], [`synthetic`], [`gc`], [`eh_frame`], [`got`], [`layout`] (with
-//! [`tls`] and [`merge`]), [`relocate`], [`verify`], [`output`], [`map`], [`trace`]; [`reproduce`] saves a job. [`link`] runs them; [`isa`] holds what depends on an ISA, and
+//! [`tls`] and [`merge`]), [`relocate`], [`verify`], [`output`], [`map`], [`trace`]; [`reproduce`] saves a job, [`relocatable`] makes an object instead. [`link`] runs them; [`isa`] holds what depends on an ISA, and
 //! [`source`] finds source lines for messages. [`sigpipe`] is for the command-line tools, as are [`fat`] and [`image`]: the two file formats.
 pub mod args;
 pub mod conventions;
@@ -25,6 +25,7 @@ pub mod objects;
 pub mod options;
 pub mod output;
 pub mod program;
+pub mod relocatable;
 pub mod relocate;
 pub mod reproduce;
 pub mod resolve;
@@ -35,3 +36,4 @@ pub mod synthetic;
 pub mod tls;
 pub mod trace;
 pub mod verify;
+pub mod words;

@@ -6,18 +6,21 @@ use crate::input::File;
 use crate::program::{Program, Target};
 use crate::relocate::Image;
 use crate::{
-    conventions, eh_frame, gc, got, input, layout, lto, map, output, reproduce, resolve, synthetic, trace, verify,
+    conventions, eh_frame, gc, got, input, layout, lto, map, output, relocatable, reproduce, resolve, synthetic, trace,
+    verify,
 };
 use anyhow::{Context, Result, bail};
 
 /// What comes out of a link job.
 pub struct Linked {
-    /// The twin binary.
+    /// The twin binary, or the fat object.
     pub executable: Vec<u8>,
     /// The map, if it is wanted.
     pub map: Option<String>,
     /// What `--trace` and the like ask for.
     pub trace: String,
+    /// What the user should know.
+    pub warnings: Vec<String>,
 }
 
 /// Reads the inputs, links them and writes the twin binary.
@@ -28,7 +31,8 @@ pub fn run(args: &Args) -> Result<()> {
     let files = input::read_all(args)?;
     reproduce::save(args, &files)?;
     let linked = link(args, &files)?;
-    output::write_executable(&args.output, &linked.executable)?;
+    output::write(&args.output, &linked.executable, if args.relocatable { 0o666 } else { 0o777 })?;
+    linked.warnings.iter().for_each(|warning| eprintln!("twin-ld: warning: {warning}"));
     print!("{}", linked.trace);
     write_reports(args, &files, linked.map.as_deref())
 }
@@ -39,6 +43,11 @@ pub fn run(args: &Args) -> Result<()> {
 /// [`crate::errors::Errors`] for several errors of one phase, or the first error otherwise.
 pub fn link(args: &Args, files: &[File]) -> Result<Linked> {
     let mut program = resolve::run(args, files, None)?;
+    if args.relocatable {
+        conventions::check(&program)?;
+        let executable = relocatable::merge(args, &program)?;
+        return Ok(Linked { executable, map: None, trace: trace::render(args, &program), warnings: Vec::new() });
+    }
     let merged = lto::run(args, files, &program)?;
     if merged.is_some() {
         program = resolve::run(args, files, merged.as_ref())?;
@@ -51,7 +60,8 @@ pub fn link(args: &Args, files: &[File]) -> Result<Linked> {
         gc::run(args, &mut program);
     }
     let frames = Pair::try_new(|side| eh_frame::collect(&mut program, side))?;
-    let gots = got::scan(&mut program)?;
+    let mut warnings = Vec::new();
+    let gots = got::scan(&mut program, args.unresolved, &mut warnings)?;
     let build_id = output::add_build_id(args, &mut program);
     let layout = layout::run(args, &mut program)?;
     synthetic::assign(args, &mut program, &layout)?;
@@ -68,7 +78,7 @@ pub fn link(args: &Args, files: &[File]) -> Result<Linked> {
     let executable = writer.file(contents)?;
     let wants_map = args.print_map || args.map.is_some();
     let map = wants_map.then(|| map::render(&program, &layout));
-    Ok(Linked { executable, map, trace: trace::render(args, &program) })
+    Ok(Linked { executable, map, trace: trace::render(args, &program), warnings })
 }
 
 /// Address of the entry point, which both ISAs share.

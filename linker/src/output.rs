@@ -349,11 +349,11 @@ fn program_header(
     }
 }
 
-/// Writes an executable so that `path` holds either its old content or all of `bytes`.
+/// Writes a file with `mode`, less the umask, so that `path` holds either its old content or all of `bytes`.
 ///
 /// # Errors
 /// If the directory or a special file cannot be written to.
-pub fn write_executable(path: &Path, bytes: &[u8]) -> Result<()> {
+pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let failed = || format!("cannot write {}", path.display());
     // Devices such as /dev/null are written to, not replaced.
     if path.metadata().is_ok_and(|m| !m.is_file()) {
@@ -363,7 +363,7 @@ pub fn write_executable(path: &Path, bytes: &[u8]) -> Result<()> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let mode = std::fs::Permissions::from_mode(0o755);
+    let mode = std::fs::Permissions::from_mode(mode);
     let mut file = tempfile::Builder::new().permissions(mode).tempfile_in(directory).with_context(failed)?;
     file.write_all(bytes).with_context(failed)?;
     file.persist(path).with_context(failed)?;

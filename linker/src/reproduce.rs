@@ -86,7 +86,9 @@ pub fn save(args: &Args, files: &[File]) -> Result<()> {
     for (index, file) in files.iter().enumerate() {
         let name = bundle.copy(index, &file.path)?;
         let whole = ["--no-whole-archive", "--whole-archive"][usize::from(file.whole_archive)];
-        words.extend([whole.to_owned(), name]);
+        let [begin, end] = if file.lazy { ["--start-lib", "--end-lib"] } else { ["", ""] };
+        let all = [whole, begin, &name, end];
+        words.extend(all.into_iter().filter(|word| !word.is_empty()).map(str::to_owned));
     }
     bundle.finish("twin-ld", &words, &format!("twin-ld {}", env!("CARGO_PKG_VERSION")))
 }

@@ -20,7 +20,7 @@ use object::elf;
 use std::collections::{HashMap, HashSet, VecDeque};
 
 /// Prefix of the symbols that stand for a thread-local variable's distance from the thread pointer.
-const TP_OFFSET_PREFIX: &str = "__twin_tpoff.";
+pub const TP_OFFSET_PREFIX: &str = "__twin_tpoff.";
 /// Name of the object that link-time optimisation made, for messages.
 const MERGED: &str = "<link-time optimisation>";
 
@@ -49,6 +49,10 @@ pub fn run<'a>(args: &Args, files: &'a [File], merged: Option<&'a Merged>) -> Re
             }
         } else if file.is_text() {
             bail!("{}: not an object or archive (linker scripts are not supported)", file.path.display());
+        } else if file.lazy {
+            if !is_replaced(&file.bytes) {
+                resolver.add_lazy(file.path.display().to_string(), &file.bytes)?;
+            }
         } else {
             explicit.push((file.path.display().to_string(), &file.bytes));
         }
@@ -124,7 +128,9 @@ impl<'a, 'r> Resolver<'a, 'r> {
     /// Symbols that the command line refers to.
     fn add_roots(&mut self) {
         let operands = self.args.definitions.iter().filter_map(|(_, expression)| synthetic::operand(expression).0);
-        let names = [self.args.entry.as_str()].into_iter().chain(self.args.undefined.iter().map(String::as_str));
+        // An object has no entry.
+        let entry = (!self.args.relocatable).then_some(self.args.entry.as_str());
+        let names = entry.into_iter().chain(self.args.undefined.iter().map(String::as_str));
         let names: Vec<String> = names.chain(operands).map(str::to_owned).collect();
         for (name, _) in &self.args.definitions {
             let id = self.program.intern(name.clone());

@@ -72,7 +72,7 @@ fn programs_come_out_alike() {
     let bench = bench();
     let objects = ["start.o", "main.o"];
     let group = ["--start-group", "one.a", "two.a", "--end-group"];
-    let cases: [&[&str]; 14] = [
+    let cases: [&[&str]; 16] = [
         &[],
         &["--gc-sections"],
         &["--gc-sections", "-u", "extra"],
@@ -87,6 +87,8 @@ fn programs_come_out_alike() {
         &["-z", "muldefs", "-z", "now", "-zrelro", "-z", "max-page-size=4096"],
         &["--strip-debug", "--eh-frame-hdr", "--hash-style=gnu", "-O2", "--as-needed"],
         &["--no-gc-sections", "--gc-sections", "--no-gc-sections"],
+        &["--start-lib", "extra.o", "back.o", "--end-lib", "-u", "extra"],
+        &["--allow-shlib-undefined", "--Bno-symbolic", "--no-undefined", "-z", "defs", "--no-mmap-output-file"],
     ];
     for case in cases {
         let arguments = [&objects[..], case, &group].concat();
@@ -108,8 +110,13 @@ fn programs_come_out_alike() {
 #[test]
 fn reports_are_alike() {
     let bench = bench();
-    let cases: [&[&str]; 4] =
-        [&["--trace"], &["-t"], &["-y", "g", "--trace-symbol=run"], &["--gc-sections", "--print-gc-sections"]];
+    let cases: [&[&str]; 5] = [
+        &["--trace"],
+        &["-t"],
+        &["-y", "g", "--trace-symbol=run"],
+        &["--gc-sections", "--print-gc-sections"],
+        &["--cref", "extra.o", "--allow-multiple-definition", "g.o"],
+    ];
     for options in cases {
         let arguments = [&["start.o", "main.o", "f.o", "g.o", "h.o", "back.o"], options].concat();
         // lld names the sections without content, too.
@@ -203,6 +210,46 @@ fn complaints_are_alike() {
     assert!(ours.contains(">>>            again.o:(first)\n"), "{ours}");
     assert_eq!(places(ours), theirs);
     assert!(theirs.iter().any(|line| line.contains("again.o.c:2 (/")), "{theirs:?}");
+}
+
+#[test]
+fn unresolved_symbols_are_taken_alike() {
+    let bench = Bench::new();
+    bench.native("start.o", START);
+    let source =
+        "int missing(void); extern int datum;\nint run(void) { int *volatile p = &datum; return p ? missing() : 42; }";
+    bench.native("main.o", source);
+    let cases: [(&[&str], bool); 10] = [
+        (&[], false),
+        (&["--unresolved-symbols=ignore-all"], true),
+        (&["--unresolved-symbols", "ignore-in-object-files"], true),
+        (&["--unresolved-symbols=ignore-in-shared-libs"], false),
+        (&["--unresolved-symbols=ignore-all", "--unresolved-symbols=report-all"], false),
+        (&["-z", "undefs"], true),
+        (&["-z", "undefs", "-z", "defs"], false),
+        (&["--warn-unresolved-symbols"], true),
+        (&["--warn-unresolved-symbols", "--error-unresolved-symbols"], false),
+        (&["--warn-unresolved-symbols", "--fatal-warnings"], false),
+    ];
+    let messages = |output: &Output| {
+        let text = translated(&output.stderr).replace("\n\n", "\n");
+        let lines = text.lines().filter(|line| line.contains("undefined symbol") || line.contains("referenced"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    for (options, links) in cases {
+        let arguments = [&["start.o", "main.o"], options].concat();
+        let (theirs, ours) = (lld(&bench, &arguments), bench.ld(&arguments));
+        assert_eq!([theirs.status.success(), ours.status.success()], [links; 2], "{options:?}");
+        assert_eq!(messages(&ours).iter().collect::<BTreeSet<_>>(), messages(&theirs).iter().collect(), "{options:?}");
+        if links {
+            assert_eq!(bench.run_both().1, Some(42), "{options:?}");
+            std::fs::remove_file(bench.path("a.out")).expect("a.out");
+        }
+    }
+    assert!(bench.ld(&["start.o", "main.o", "--warn-unresolved-symbols", "-w"]).stderr.is_empty());
+    std::fs::remove_file(bench.path("a.out")).expect("a.out");
+    let unknown = bench.fail(&["start.o", "--unresolved-symbols=some"]);
+    assert_eq!(unknown, "twin-ld: error: unknown --unresolved-symbols value: some\n");
 }
 
 #[test]

@@ -23,8 +23,7 @@ impl Flags {
         Flags {
             no_start_files: has(&["-nostdlib", "-nostartfiles", "-r"]),
             no_libraries: has(&["-nostdlib", "-nodefaultlibs", "-nolibc", "-r"]),
-            // An object (`-r`) is not finished yet.
-            verify: verify && !has(&["-r"]),
+            verify,
         }
     }
 }
@@ -35,7 +34,9 @@ impl Flags {
 /// If the sysroot or a tool is missing, or the executable is not uniform.
 pub fn run(tools: &Tools, job: &Job, flags: &Flags) -> Result<u8> {
     let code = link(tools, &job.arguments, flags)?;
-    if code == 0 && flags.verify {
+    // An object is not finished yet.
+    let relocatable = job.arguments.iter().any(|a| is(a, "-r") || is(a, "--relocatable"));
+    if code == 0 && flags.verify && !relocatable {
         let output = job.output().map(Path::new).context("clang names no output")?;
         if output.is_file() {
             verify::check(tools, output, output)?;

@@ -93,7 +93,7 @@ pub fn expanded(arguments: &[OsString]) -> Vec<OsString> {
         words = words
             .into_iter()
             .flat_map(|word| match response_file(&word) {
-                Some(text) => twin_linker::args::split_words(&text).into_iter().map(OsString::from).collect(),
+                Some(text) => twin_linker::words::split(&text).into_iter().map(OsString::from).collect(),
                 None => vec![word],
             })
             .collect();

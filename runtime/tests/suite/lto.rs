@@ -27,10 +27,10 @@ pub fn trials() -> Vec<Trial> {
 }
 
 /// Modules in a directory of their own.
-struct Modules(TempDir);
+pub struct Modules(TempDir);
 
 impl Modules {
-    fn new(files: &[(&str, &str)]) -> Result<Modules> {
+    pub fn new(files: &[(&str, &str)]) -> Result<Modules> {
         let directory = scratch()?;
         for (name, text) in files {
             std::fs::write(directory.path().join(name), text)?;
@@ -42,7 +42,7 @@ impl Modules {
         self.0.path().join(name)
     }
 
-    fn cc(&self, words: &str) -> Result<()> {
+    pub fn cc(&self, words: &str) -> Result<()> {
         Invocation::tool(self.0.path(), "twin-cc").args(words.split_whitespace()).run().map(drop)
     }
 
@@ -53,7 +53,7 @@ impl Modules {
     }
 
     /// Verifies `program`, and runs it on both ISAs and hopping; each time it has to print `expected`.
-    fn prints(&self, program: &str, expected: &str) -> Result<()> {
+    pub fn prints(&self, program: &str, expected: &str) -> Result<()> {
         Invocation::tool(self.0.path(), "twin").args(["verify", program]).run()?;
         for options in [&["--isa", "x86_64"], &["--isa", "aarch64"], &["--stress", "every=1"]] {
             let outcome = Invocation::twin_run(self.0.path(), options).arg(self.path(program)).run()?;

@@ -11,6 +11,7 @@
 //! - [`builds`]: caches, distributed compiling, CMake, pkg-config and others that call the compiler.
 //! - [`reproduction`]: bundles for reports.
 //! - [`lto`]: several modules with `-flto`.
+//! - [`relocatable`]: objects that `-r` has merged.
 //! - [`verification`]: `twin-cc --verify`; all other tests use it too, for whatever they link.
 //! - [`bzip2`]: a real program on 12 MB.
 //! - [`tcc`]: the test programs of another compiler.
@@ -25,6 +26,7 @@ mod hops;
 mod lto;
 mod programs;
 mod random;
+mod relocatable;
 mod reproduction;
 mod tcc;
 mod tools;
@@ -63,6 +65,7 @@ fn trials() -> Result<Vec<Trial>> {
     trials.extend(builds::trials());
     trials.extend(reproduction::trials());
     trials.extend(lto::trials());
+    trials.extend(relocatable::trials());
     trials.extend(verification::trials());
     trials.extend(bzip2::trials());
     trials.extend(tcc::trials()?);

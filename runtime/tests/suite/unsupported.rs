@@ -98,7 +98,6 @@ const ROWS: &[(&str, &[Reproducer])] = &[
     ),
     ("`-shared`, dynamic linking", &[fails(GOOD, "twin-cc -shared a.c -o a.so")]),
     ("objects and archives of other compilers", &[fails(GOOD, "clang-22 -c a.c && twin-cc a.o -o a")]),
-    ("`-r`", &[fails(GOOD, "twin-cc -c a.c && twin-cc -r a.o -o b.o")]),
     (
         "threads",
         &[fails(
