@@ -134,14 +134,27 @@ private:
   }
 
   static void clear(MachineInstr &MI, MCRegister Register) {
-    const MachineFunction &MF = *MI.getMF();
     MachineBasicBlock &MBB = *MI.getParent();
-    const TargetInstrInfo &TII = *MF.getSubtarget().getInstrInfo();
     auto Place = MI.isTerminator() ? MBB.getFirstTerminator() : MI.getIterator();
-    DebugLoc Location = MI.getDebugLoc();
-    TII.buildClearRegister(Register, MBB, Place, Location, /*AllowSideEffects=*/false);
+    // The short form destroys the flags.
+    MachineInstr &Short = build(MBB, Place, Register, /*AllowSideEffects=*/true);
+    const TargetRegisterInfo &TRI = *MI.getMF()->getSubtarget().getRegisterInfo();
+    bool Destroys = any_of(Short.all_defs(), [&](const MachineOperand &Def) {
+      return !TRI.regsOverlap(Def.getReg(), Register) && isLive(*Place, Def.getReg().asMCReg());
+    });
+    if (Destroys) {
+      Short.eraseFromParent();
+      build(MBB, Place, Register, /*AllowSideEffects=*/false);
+    }
+  }
+
+  static MachineInstr &build(MachineBasicBlock &MBB, MachineBasicBlock::iterator Place, MCRegister Register, bool AllowSideEffects) {
+    const TargetInstrInfo &TII = *MBB.getParent()->getSubtarget().getInstrInfo();
+    DebugLoc Location = MBB.findDebugLoc(Place);
+    TII.buildClearRegister(Register, MBB, Place, Location, AllowSideEffects);
     // It may be a pseudo instruction, which nobody would expand any more.
     TII.expandPostRAPseudo(*std::prev(Place));
+    return *std::prev(Place);
   }
 
   // The register around `Register` that is cleared as one.

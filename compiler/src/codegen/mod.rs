@@ -18,8 +18,9 @@ use std::sync::Once;
 
 /// Options of LLVM's code generators. Loop strength reduction, constant hoisting and the merging of globals
 /// would each decide anew, once an ISA, what lives across calls or where data lie. Arguments are stored, not pushed,
-/// so that frames stay static. Tidying up after atomic operations sinks equal calls on one ISA only.
-const OPTIONS: [&str; 11] = [
+/// so that frames stay static. Tidying up after atomic operations sinks equal calls on one ISA only. A small load is not
+/// widened where its alignment would allow it: it would read parts of the frame that the other ISA does not.
+const OPTIONS: [&str; 12] = [
     "twin-cc",
     "-disable-lsr",
     "-disable-cgp",
@@ -29,6 +30,7 @@ const OPTIONS: [&str; 11] = [
     "-aarch64-enable-compress-jump-tables=false",
     "-tail-dup-placement=false",
     "-no-x86-call-frame-opt",
+    "-x86-promote-anyext-load=false",
     "-aarch64-enable-atomic-cfg-tidy=false",
     "-enable-machine-outliner=never",
 ];

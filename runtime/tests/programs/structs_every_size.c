@@ -4,7 +4,6 @@
 //#Flags: -Wno-psabi
 //#Levels: O0 O2
 //#Hop: every=1
-//#Broken: [O2::verify] x86-64 loads four bytes of a slot of two, and is taken to need them all
 //#ExpectFile
 #include <stdarg.h>
 #include <stdio.h>
