@@ -174,6 +174,7 @@ impl Analysis<'_, '_> {
             Expr::Sum(register, constant) => state.register(register).plus(constant).unwrap_or(Value::Unknown),
             Expr::Loaded(n) => insn.accesses.get(n).map_or(Value::Unknown, |access| self.loaded(access, state)),
             Expr::Bounded(_) => Value::Unknown,
+            Expr::Masked(register, mask) => state.register(register).masked(mask).unwrap_or(Value::Unknown),
             Expr::Or(register, bits) => state.register(register).with_bits(bits).unwrap_or(Value::Unknown),
             Expr::OrRegister(one, other) => {
                 let with =
@@ -222,7 +223,10 @@ impl Analysis<'_, '_> {
                     value if a.narrow && value.frame_base().is_some() => Value::Unknown,
                     value => value,
                 };
-                let bound = if let Expr::Bounded(bound) = a.value { Some(bound) } else { None };
+                let bound = match a.value {
+                    Expr::Bounded(bound) | Expr::Masked(_, bound) => Some(bound),
+                    _ => None,
+                };
                 (a.to, value, bound)
             })
             .collect();
@@ -257,10 +261,10 @@ impl Analysis<'_, '_> {
             }
         }
         for (register, value, bound) in values {
-            let origin = Value::Opaque(origin(register));
-            state.set(register, if value == Value::Unknown { origin } else { value });
+            let value = if value == Value::Unknown { Value::Opaque(origin(register)) } else { value };
+            state.set(register, value);
             if let Some(bound) = bound {
-                state.restrict(origin, bound);
+                state.restrict(value, bound);
             }
         }
         if insn.defs.contains(self.code.isa.sp()) && insn.assignments.iter().all(|a| a.to != self.code.isa.sp()) {

@@ -248,6 +248,6 @@ pub fn show(value: Value, isa: &dyn Isa) -> String {
         Value::Frame(n) => crate::insn::CfaOffset(n).to_string(),
         Value::FrameEither(n, m) => format!("{} or {}", crate::insn::CfaOffset(n), crate::insn::CfaOffset(m)),
         Value::NearFrame(n) => format!("near {}", crate::insn::CfaOffset(n)),
-        Value::Unknown | Value::Entries(_) | Value::Anchored(..) => "unknown".to_owned(),
+        Value::Unknown | Value::Masked(..) | Value::Entries(_) | Value::Anchored(..) => "unknown".to_owned(),
     }
 }

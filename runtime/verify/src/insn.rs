@@ -185,6 +185,8 @@ pub enum Expr {
     Loaded(usize),
     /// Something of at most this (unsigned).
     Bounded(u64),
+    /// A register's bits that are in the mask.
+    Masked(Reg, u64),
 }
 
 /// A register's new value.

@@ -32,6 +32,21 @@ pub struct TableEntry {
     pub count: Option<u32>,
 }
 
+/// A value that nothing is known of but where it is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// What the register held on entry of the function.
+    Entry(Reg),
+    /// Made there.
+    Made(Origin),
+}
+
+impl Source {
+    fn is_made_at(self, address: u64) -> bool {
+        matches!(self, Source::Made(origin) if origin.address == address && !origin.meeting)
+    }
+}
+
 /// What is known of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value {
@@ -41,6 +56,8 @@ pub enum Value {
     Entry(Reg),
     /// The value made there.
     Opaque(Origin),
+    /// The bits of an unknown value that are in a mask.
+    Masked(Source, u64),
     /// A number.
     Constant(u64),
     /// CFA plus a constant.
@@ -56,6 +73,25 @@ pub enum Value {
 }
 
 impl Value {
+    /// Where a value of which nothing else is known is from, and which of its bits count.
+    fn source(self) -> Option<(Source, u64)> {
+        match self {
+            Value::Entry(register) => Some((Source::Entry(register), u64::MAX)),
+            Value::Opaque(origin) => Some((Source::Made(origin), u64::MAX)),
+            Value::Masked(source, mask) => Some((source, mask)),
+            _ => None,
+        }
+    }
+
+    /// The bits of the value that are in `mask`.
+    #[must_use]
+    pub fn masked(self, mask: u64) -> Option<Value> {
+        match self {
+            Value::Constant(n) => Some(Value::Constant(n & mask)),
+            _ => self.source().map(|(source, known)| Value::Masked(source, known & mask)),
+        }
+    }
+
     /// The distance from the CFA that an address is at or near.
     pub fn frame_base(self) -> Option<i64> {
         match self {
@@ -114,27 +150,10 @@ pub struct State {
     registers: [Value; Reg::COUNT],
     /// Frame memory: distance from the CFA -> size and value.
     cells: BTreeMap<i64, (u32, Value)>,
-    /// Upper bounds of values.
-    bounds: BTreeMap<Bounded, u64>,
+    /// Upper bounds of values: of the bits in a mask.
+    bounds: BTreeMap<(Source, u64), u64>,
     /// The value and constant that the flags come from.
     pub compared: Option<(Value, u64)>,
-}
-
-/// A value that can have a bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Bounded {
-    Entry(Reg),
-    Opaque(Origin),
-}
-
-impl Bounded {
-    fn of(value: Value) -> Option<Bounded> {
-        match value {
-            Value::Entry(register) => Some(Bounded::Entry(register)),
-            Value::Opaque(origin) => Some(Bounded::Opaque(origin)),
-            _ => None,
-        }
-    }
 }
 
 impl State {
@@ -161,13 +180,13 @@ impl State {
 
     /// Forgets the values that the instruction at `address` made when it ran before.
     pub fn retire(&mut self, address: u64) {
-        let stale = |value: &Value| matches!(value, Value::Opaque(o) if o.address == address && !o.meeting);
+        let stale = |value: &Value| value.source().is_some_and(|(source, _)| source.is_made_at(address));
         for value in self.registers.iter_mut().chain(self.cells.values_mut().map(|(_, v)| v)) {
             if stale(value) {
                 *value = Value::Unknown;
             }
         }
-        self.bounds.retain(|key, _| !matches!(key, Bounded::Opaque(o) if o.address == address && !o.meeting));
+        self.bounds.retain(|(source, _), _| !source.is_made_at(address));
         if self.compared.as_ref().is_some_and(|(value, _)| stale(value)) {
             self.compared = None;
         }
@@ -201,12 +220,12 @@ impl State {
 
     /// The largest value that `value` can have, if that is known.
     pub fn bound(&self, value: Value) -> Option<u64> {
-        self.bounds.get(&Bounded::of(value)?).copied()
+        self.bounds.get(&value.source()?).copied()
     }
 
     /// Notes that `value` is at most `bound`.
     pub fn restrict(&mut self, value: Value, bound: u64) {
-        if let Some(key) = Bounded::of(value) {
+        if let Some(key) = value.source() {
             let entry = self.bounds.entry(key).or_insert(bound);
             *entry = bound.min(*entry);
         }
@@ -249,5 +268,22 @@ mod tests {
         assert_eq!(Value::NearFrame(-64).with_bits(8), Some(Value::NearFrame(-64)));
         assert_eq!(Value::Frame(-64).with_bits(16), Some(Value::NearFrame(-64)));
         assert_eq!(Value::Unknown.with_bits(8), None);
+    }
+
+    #[test]
+    fn a_bound_holds_for_the_same_bits_wherever_they_are() {
+        let mut state = State::entry(Reg::integer(31), 0);
+        let low = |register| state.register(Reg::integer(register)).masked(0xff).expect("has a source");
+        let (one, same, wider) = (low(3), low(3), state.register(Reg::integer(3)));
+        assert_eq!(one.masked(0x1ff), Some(one));
+        let of_other = low(4);
+        state.restrict(one, 118);
+        assert_eq!([same, wider, of_other].map(|value| state.bound(value)), [Some(118), None, None]);
+        // What is made anew is another value.
+        let made = |address| Value::Opaque(Origin { address, register: Reg::integer(5), meeting: false });
+        let low = made(0x1000).masked(0xff).expect("has a source");
+        state.restrict(low, 7);
+        state.retire(0x1000);
+        assert_eq!(state.bound(low), None);
     }
 }

@@ -470,7 +470,7 @@ impl Reader {
             CSEL => source.zip(registers(&second).iter().next()).map(|(a, b)| Expr::Either(a, b)),
             ADD | ADDS => self.sum(source, &second, 1),
             SUB | SUBS => self.sum(source, &second, -1),
-            AND => immediate(&second).filter(|n| (*n as i64) >= 0).map(Expr::Bounded),
+            AND => source.zip(immediate(&second).filter(|n| (*n as i64) >= 0)).map(|(of, mask)| Expr::Masked(of, mask)),
             UBFM => match (immediate(&second), immediate(&third)) {
                 (Some(low), Some(high)) if (low..64).contains(&high) => {
                     Some(Expr::Bounded(u64::MAX >> (63 - high + low)))
