@@ -7,6 +7,7 @@ mod shim;
 pub use shim::{Refusal, assemble};
 
 use crate::isa::{self, Isa};
+use crate::{ir, processor};
 use agree::{Meeting, Side};
 use anyhow::{Result, anyhow};
 use inkwell::OptimizationLevel;
@@ -106,6 +107,7 @@ fn generate_one(bitcode: &[u8], isa: &dyn Isa, side: Side) -> Result<String> {
         let machine = target_machine(isa)?;
         module.set_triple(&machine.get_triple());
         module.set_data_layout(&machine.get_target_data().get_data_layout());
+        processor::select(ir::Module::new(&module), isa);
         module.get_functions().for_each(|function| shim::disable_indexed_modes(&machine, function));
         let text = shim::with_host(&side, || machine.write_to_memory_buffer(&module, FileType::Assembly))
             .map_err(|e| anyhow!("{}: {e}", isa.name()))?;
