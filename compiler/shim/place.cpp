@@ -35,10 +35,12 @@ struct UniformObjects {
   bool contains(int FI) const { return FI == Locals || FI == Slots; }
 };
 
-// Which private frame objects live where: a plain backward data flow. Slots are shared by values of several sizes,
-// so that the state of an object is the number of bytes from its start that are read before they are written.
+// Which private frame objects live where: a plain backward data flow. Slots are shared by values of several sizes and
+// written in pieces, so that the state of an object is the set of its bytes that are read before they are written: a
+// bit for each, or for each piece of an object with more than 64 of them.
 class PrivateLiveness {
   using State = std::vector<uint64_t>;
+  static constexpr uint64_t Bits = 64;
 
   const MachineFrameInfo &MFI;
   const MachineFunction &MF;
@@ -55,6 +57,26 @@ class PrivateLiveness {
     return Object && Object->getFrameIndex() == FI && Access->getSize().hasValue() ? Access : nullptr;
   }
 
+  // What `Access` to object `FI` touches, and what of it it touches wholly.
+  std::pair<uint64_t, uint64_t> pieces(const MachineMemOperand &Access, int FI) const {
+    uint64_t Size = MFI.getObjectSize(FI), Piece = std::max<uint64_t>(divideCeil(Size, Bits), 1);
+    uint64_t Begin = Access.getOffset(), End = Begin + Access.getSize().getValue();
+    // All bits belong to the object: those behind its end to its last byte.
+    if (End >= Size)
+      End = Piece * Bits;
+    auto Between = [](uint64_t From, uint64_t To) {
+      return maskTrailingOnes<uint64_t>(std::min(To, Bits)) & ~maskTrailingOnes<uint64_t>(std::min(From, Bits));
+    };
+    return {Between(Begin / Piece, divideCeil(End, Piece)), Between(divideCeil(Begin, Piece), End / Piece)};
+  }
+
+  // What `MI` overwrites of object `FI`.
+  uint64_t overwritten(const MachineInstr &MI, int FI) const {
+    const MachineMemOperand *Access = access(MI, FI);
+    bool IsStore = Access && !Access->isLoad() && !MI.mayLoad() && Access->getSize().isPrecise();
+    return IsStore ? pieces(*Access, FI).second : 0;
+  }
+
   void step(const MachineInstr &MI, State &Live) const {
     if (MI.isDebugInstr())
       return;
@@ -64,13 +86,10 @@ class PrivateLiveness {
       uint64_t &Bytes = Live[Op.getIndex()];
       const MachineMemOperand *Access = access(MI, Op.getIndex());
       // Whatever is not a plain access counts as a use of the whole object.
-      uint64_t End = Access ? Access->getOffset() + Access->getSize().getValue() : MFI.getObjectSize(Op.getIndex());
-      if (Access && !Access->isLoad() && !MI.mayLoad()) {
-        if (Access->getOffset() == 0 && End >= Bytes)
-          Bytes = 0;
-      } else {
-        Bytes = std::max(Bytes, End);
-      }
+      if (Access && !Access->isLoad() && !MI.mayLoad())
+        Bytes &= ~overwritten(MI, Op.getIndex());
+      else
+        Bytes |= Access ? pieces(*Access, Op.getIndex()).first : ~uint64_t(0);
     }
   }
 
@@ -96,7 +115,7 @@ public:
     State Live(MFI.getObjectIndexEnd());
     for (const MachineBasicBlock *Next : MBB.successors())
       for (size_t I = 0; I < Live.size(); ++I)
-        Live[I] = std::max(Live[I], In[Next->getNumber()][I]);
+        Live[I] |= In[Next->getNumber()][I];
     return Live;
   }
 
@@ -130,23 +149,25 @@ public:
 
   // An instruction that reads object `FI` as it is behind `Call`.
   const MachineInstr *reader(const MachineInstr &Call, int FI) const {
-    SmallVector<std::pair<const MachineBasicBlock *, MachineBasicBlock::const_iterator>, 16> Work;
+    struct Way {
+      const MachineBasicBlock *MBB;
+      MachineBasicBlock::const_iterator I;
+      uint64_t Unwritten;
+    };
+    SmallVector<Way, 16> Work{{Call.getParent(), std::next(Call.getIterator()), ~uint64_t(0)}};
     SmallPtrSet<const MachineBasicBlock *, 16> Seen;
-    Work.push_back({Call.getParent(), std::next(Call.getIterator())});
     while (!Work.empty()) {
-      auto [MBB, I] = Work.pop_back_val();
-      bool Written = false;
-      for (; I != MBB->end() && !Written; ++I) {
+      auto [MBB, I, Unwritten] = Work.pop_back_val();
+      for (; I != MBB->end() && Unwritten; ++I) {
         State Live(MFI.getObjectIndexEnd());
         step(*I, Live);
-        if (Live[FI])
+        if (Live[FI] & Unwritten)
           return &*I;
-        const MachineMemOperand *Access = access(*I, FI);
-        Written = Access && Access->isStore();
+        Unwritten &= ~overwritten(*I, FI);
       }
       for (const MachineBasicBlock *Next : MBB->successors())
-        if (!Written && Seen.insert(Next).second)
-          Work.push_back({Next, Next->begin()});
+        if (Unwritten && Seen.insert(Next).second)
+          Work.push_back({Next, Next->begin(), Unwritten});
     }
     return nullptr;
   }

@@ -171,6 +171,7 @@ struct Rematerialise : twin::MachinePass {
           HasCall.set(MBB.getNumber());
 
     countCalls(MF);
+    splitWriteBacks(MF, HasCall);
 
     SmallVector<MachineInstr *, 64> Candidates;
     for (MachineBasicBlock &MBB : MF)
@@ -210,8 +211,9 @@ struct Rematerialise : twin::MachinePass {
     return CallsIn.lookup(&MBB);
   }
 
-  bool rematerialise(MachineFunction &MF, MachineInstr &Def, const BitVector &HasCall) {
-    Register Reg = Def.getOperand(0).getReg();
+  // The uses of `Reg` that a uniform call can lie in front of, behind the definition.
+  SmallVector<MachineOperand *, 8> usesBehindCalls(MachineFunction &MF, Register Reg, const BitVector &HasCall) {
+    MachineInstr &Def = *MRI->getUniqueVRegDef(Reg);
     MachineBasicBlock &Home = *Def.getParent();
 
     // Blocks that can be entered with a call behind the definition.
@@ -228,7 +230,7 @@ struct Rematerialise : twin::MachinePass {
       Foreign |= Op.getParent()->getParent() != &Home || Op.getParent()->isPHI();
     }
     if (!Foreign || Uses.empty())
-      return false;
+      return {};
 
     auto Visit = [&](MachineBasicBlock &From, bool Crossed) {
       for (MachineBasicBlock *Next : From.successors()) {
@@ -256,25 +258,45 @@ struct Rematerialise : twin::MachinePass {
       return Behind[MBB.getNumber()] || callsBefore(MBB, Use) > 0;
     };
 
-    bool Changed = false;
-    for (MachineOperand *Op : Uses) {
-      MachineInstr &User = *Op->getParent();
-      MachineBasicBlock *MBB = User.getParent();
-      MachineBasicBlock::iterator Where = User.getIterator();
-      if (User.isPHI()) {
-        MBB = User.getOperand(Op->getOperandNo() + 1).getMBB();
-        Where = MBB->getFirstTerminator();
+    erase_if(Uses, [&](MachineOperand *Op) {
+      Place Where = placeOf(*Op);
+      return !Crosses(*Where.first, Where.second);
+    });
+    return Uses;
+  }
+
+  // In front of what a value has to be there for its use `Op`.
+  static Place placeOf(const MachineOperand &Op) {
+    MachineInstr &User = *const_cast<MachineOperand &>(Op).getParent();
+    if (!User.isPHI())
+      return {User.getParent(), User.getIterator()};
+    MachineBasicBlock *MBB = User.getOperand(Op.getOperandNo() + 1).getMBB();
+    return {MBB, MBB->getFirstTerminator()};
+  }
+
+  // An address that was written back is computed apart from the access where it is used behind a uniform call.
+  void splitWriteBacks(MachineFunction &MF, const BitVector &HasCall) {
+    for (MachineBasicBlock &MBB : MF)
+      for (MachineInstr &MI : make_early_inc_range(MBB)) {
+        if (!twin::writesBack(MI) || usesBehindCalls(MF, MI.getOperand(0).getReg(), HasCall).empty())
+          continue;
+        CallsBefore.erase(&MI);
+        twin::splitWriteBack(MI);
       }
-      if (!Crosses(*MBB, Where))
-        continue;
-      Register New = clone(quietPlace({MBB, Where}, Def), Def);
+  }
+
+  bool rematerialise(MachineFunction &MF, MachineInstr &Def, const BitVector &HasCall) {
+    Register Reg = Def.getOperand(0).getReg();
+    bool Changed = false;
+    for (MachineOperand *Op : usesBehindCalls(MF, Reg, HasCall)) {
+      Register New = clone(quietPlace(placeOf(*Op), Def), Def);
       Op->setReg(New);
       Op->setIsKill(false);
       Changed = true;
     }
     if (Changed)
       MRI->clearKillFlags(Reg);
-    if (MRI->use_nodbg_empty(Reg)) {
+    if (Changed && MRI->use_nodbg_empty(Reg)) {
       MRI->markUsesInDebugValueAsUndef(Reg);
       CallsBefore.erase(&Def);
       Def.eraseFromParent();

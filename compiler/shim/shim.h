@@ -51,6 +51,10 @@ uint32_t siteOf(const llvm::MachineInstr &MI);
 bool hasUniformCalls(const llvm::MachineFunction &MF);
 /// Folding a load into a call makes a new instruction without the label; this puts the labels back.
 void restoreLabels(llvm::MachineFunction &MF);
+/// Whether `MI` accesses several vectors and then has the address behind what it accessed as its first result.
+bool writesBack(const llvm::MachineInstr &MI);
+/// Makes it one that does not, and an addition.
+void splitWriteBack(llvm::MachineInstr &MI);
 
 // One pass a file, in the order in which they run.
 llvm::MachineFunctionPass *createLabelPass();

@@ -2,14 +2,12 @@
 
 use crate::error::Unsupported;
 use crate::ir::{FUNCTION_INDEX, Module, Value};
+use crate::processor;
 use inkwell::llvm_sys::{LLVMLinkage, LLVMOpcode};
 
 /// Function attributes that would make one ISA's code generator act differently, or ask for what has no
 /// uniform form (stack protectors read an ISA-private canary; dynamic stack alignment moves the frame).
-const DROPPED: [&str; 9] = [
-    "target-cpu",
-    "target-features",
-    "tune-cpu",
+const DROPPED: [&str; 6] = [
     "min-legal-vector-width",
     "stack-protector-buffer-size",
     "probe-stack",
@@ -49,6 +47,7 @@ pub fn run(module: Module) -> Result<(), Unsupported> {
         for name in DROPPED {
             function.remove_string_attribute(name);
         }
+        processor::settle(module, function);
         // Its `va_list` has another size.
         if function.convention() == WIN64 {
             let what = format!("function `{}`: attribute ms_abi is not supported", function.name());

@@ -732,6 +732,18 @@ impl Value {
         llvm!(LLVMAddAttributeAtIndex(self.0, index, attribute));
     }
 
+    /// The value of a string attribute of a function.
+    pub fn string_attribute(self, name: &str) -> Option<String> {
+        llvm!({
+            let raw = LLVMGetStringAttributeAtIndex(self.0, FUNCTION_INDEX, name.as_ptr().cast(), name.len() as c_uint);
+            if raw.is_null() {
+                return None;
+            }
+            let mut length = 0;
+            Some(text(LLVMGetStringAttributeValue(raw, &mut length).cast(), length as usize))
+        })
+    }
+
     /// Removes an enum attribute from a function.
     pub fn remove_attribute(self, index: c_uint, name: &str) {
         llvm!(LLVMRemoveEnumAttributeAtIndex(self.0, index, attribute_kind(name)));

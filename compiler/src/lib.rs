@@ -14,5 +14,6 @@ pub mod lower;
 pub mod lto;
 pub mod pipeline;
 pub mod polls;
+pub mod processor;
 pub mod record;
 pub mod slots;

@@ -2,6 +2,7 @@
 
 use crate::convention::{Conventions, Mode, Symbols};
 use crate::ir::{self, FUNCTION_INDEX, Value};
+use crate::processor::{self, Processor};
 use crate::{align, canonical, codegen, isa, lower, lto, polls, record, slots};
 use anyhow::{Context as _, Result, anyhow};
 use inkwell::context::Context;
@@ -21,20 +22,24 @@ pub enum Input<'a> {
     ForLinkTime(&'a str),
 }
 
-/// Compiles the bitcode of one module.
+/// Compiles the bitcode of one module, the visitor's half for `visitor` if one is asked for.
 ///
 /// # Errors
 /// [`crate::error::Unsupported`] for what Twin refuses in the program; anything else is an internal error.
-pub fn compile(bitcode: &[u8], mode: Mode, input: Input) -> Result<Vec<u8>> {
+pub fn compile(bitcode: &[u8], mode: Mode, input: Input, visitor: Option<&Processor>) -> Result<Vec<u8>> {
     codegen::initialise();
     let context = Context::create();
     let module = parse(&context, bitcode, "the front end's bitcode")?;
     let machine = codegen::target_machine(isa::HOME)?;
+    if let Some(processor) = visitor {
+        processor::note(ir::Module::new(&module), processor);
+    }
     match input {
         Input::Optimised => compile_module(&module, &machine, mode, None),
         Input::ForLinkTime(level) => {
+            let bitcode = module.write_bitcode_to_memory();
             optimise(&module, &machine, &format!("default<O{level}>"))?;
-            compile_module(&module, &machine, mode, Some(bitcode))
+            compile_module(&module, &machine, mode, Some(bitcode.as_slice()))
         }
     }
 }
@@ -117,6 +122,7 @@ fn lower_module(module: &Module, machine: &TargetMachine, mode: Mode) -> Result<
     }
     verify(module, "lowering")?;
     lower::allocas::run(ir, &mut conventions, &framed);
+    ir.definitions().into_iter().for_each(|function| processor::keep_stack_alignment(ir, function));
     slots::run(ir, &conventions, &framed)?;
     verify(module, "slot placement")?;
     passes(module, machine, "function(mem2reg)")?;

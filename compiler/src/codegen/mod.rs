@@ -7,6 +7,7 @@ mod shim;
 pub use shim::{Refusal, assemble};
 
 use crate::isa::{self, Isa};
+use crate::{ir, processor};
 use agree::{Meeting, Side};
 use anyhow::{Result, anyhow};
 use inkwell::OptimizationLevel;
@@ -108,6 +109,7 @@ fn generate_one(bitcode: &[u8], isa: &dyn Isa, side: Side) -> Result<String> {
         let machine = target_machine(isa)?;
         module.set_triple(&machine.get_triple());
         module.set_data_layout(&machine.get_target_data().get_data_layout());
+        processor::select(ir::Module::new(&module), isa);
         module.get_functions().for_each(|function| shim::disable_indexed_modes(&machine, function));
         let text = shim::with_host(&side, || machine.write_to_memory_buffer(&module, FileType::Assembly))
             .map_err(|e| anyhow!("{}: {e}", isa.name()))?;
@@ -157,6 +159,48 @@ mod tests {
         let (place, instruction) = text.split_once("; read by ").expect("who reads it");
         assert_eq!(place, "internal error: aarch64: function `example`: spill slot 0 lives across uniform call site 7");
         assert!(instruction.contains("LDRXui %stack.0, 0 ::") && instruction.ends_with(" (and 1 more)"), "{text}");
+    }
+
+    /// The address behind what is stored to both vectors of a pair is the one of the second pair, which a call lies in front of.
+    #[test]
+    fn an_address_that_is_written_back_is_computed_again() {
+        let pair = |name: &str| {
+            format!(
+                "%{name} = load volatile <2 x float>, ptr @callee
+                 %{name}8 = shufflevector <2 x float> %{name}, <2 x float> poison,
+                 <8 x i32> <i32 0, i32 poison, i32 1, i32 poison, i32 poison, i32 poison, i32 poison, i32 poison>"
+            )
+        };
+        let body = format!(
+            "%twin.slots = alloca [64 x i8], align 16
+             {}\n store <8 x float> %a8, ptr %twin.slots, align 16\n {CALL}
+             {}\n %second = getelementptr i8, ptr %twin.slots, i64 32\n store <8 x float> %b8, ptr %second, align 16
+             {}
+             %r = load volatile i64, ptr %twin.slots\n ret i64 %r",
+            pair("a"),
+            pair("b"),
+            CALL.replace("i64 7", "i64 8")
+        );
+        let texts = compile(&body).expect("no violation");
+        assert_eq!(texts[1].matches("st2\t").count(), 2, "{}", texts[1]);
+    }
+
+    /// Instruction selection moves bits between kinds of registers through memory: two halves in, the whole out.
+    #[test]
+    fn an_object_that_is_written_in_pieces_does_not_live_across_a_call() {
+        let body = format!(
+            "br label %loop
+             loop:
+             %v = load atomic i128, ptr @callee acquire, align 16
+             %f = bitcast i128 %v to fp128
+             store volatile fp128 %f, ptr @callee
+             {CALL}
+             %more = load volatile i1, ptr @callee
+             br i1 %more, label %loop, label %end
+             end:
+             ret i64 0"
+        );
+        compile(&body).expect("no violation");
     }
 
     /// An object that instruction selection makes for itself is no slot either.

@@ -154,7 +154,8 @@ impl fmt::Display for Refusal {
 /// # Errors
 /// The assembler's diagnostics.
 pub fn assemble(isa: &dyn crate::isa::Isa, text: &str) -> Result<Vec<u8>, Refusal> {
-    let [triple, cpu, features] = [isa.triple(), isa.cpu(), isa.features()].map(|s| CString::new(s).expect("no NUL"));
+    let [triple, cpu, features] =
+        [isa.triple(), isa.cpu(), isa.assembler_features()].map(|s| CString::new(s).expect("no NUL"));
     let mut object = std::ptr::null_mut();
     let mut size = 0;
     // SAFETY: all strings live through the call; the result is copied and freed with the allocator it came from.

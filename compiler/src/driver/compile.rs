@@ -6,26 +6,35 @@ use super::{assembly, is};
 use crate::convention::Mode;
 use crate::error::Unsupported;
 use crate::pipeline::{self, Input};
+use crate::processor::Processor;
 use anyhow::{Context, Result, bail};
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// What code is made for.
+pub struct Target {
+    /// How functions are called.
+    pub mode: Mode,
+    /// The aarch64 processor, if one is asked for.
+    pub processor: Option<Processor>,
+}
+
 /// Runs `job`, which would have made an object.
 ///
 /// # Errors
 /// Unsupported constructs with their source line, internal errors, and files that cannot be written.
-pub fn run(tools: &Tools, mode: Mode, job: &Job) -> Result<u8> {
+pub fn run(tools: &Tools, target: &Target, job: &Job) -> Result<u8> {
     let front_end = if job.is_assembler() { assembly::nothing(tools, job)? } else { front_end(job, &[])? };
     let bitcode = match front_end {
         Ok(bitcode) => bitcode,
         Err(code) => return Ok(code),
     };
     let input = if job.is_for_link_time() { Input::ForLinkTime(job.level()) } else { Input::Optimised };
-    let object = match pipeline::compile(&bitcode, mode, input) {
+    let object = match pipeline::compile(&bitcode, target.mode, input, target.processor.as_ref()) {
         Ok(object) => object,
-        Err(error) => return Err(locate(job, mode, error)),
+        Err(error) => return Err(locate(job, target, error)),
     };
     let output = job.output().context("clang names no output")?;
     write_atomically(output.as_ref(), &object)?;
@@ -90,7 +99,7 @@ fn front_end(job: &Job, extra: &[&str]) -> Result<Result<Vec<u8>, u8>> {
 }
 
 /// Finds the source line of an unsupported construct by compiling once more with line tables.
-fn locate(job: &Job, mode: Mode, error: anyhow::Error) -> anyhow::Error {
+fn locate(job: &Job, target: &Target, error: anyhow::Error) -> anyhow::Error {
     let input = job.input().unwrap_or_default().display().to_string();
     let Some(unsupported) = error.downcast_ref::<Unsupported>() else {
         return error.context(input);
@@ -100,7 +109,7 @@ fn locate(job: &Job, mode: Mode, error: anyhow::Error) -> anyhow::Error {
     }
     if unsupported.function.is_some()
         && let Ok(Ok(bitcode)) = front_end(job, &["-debug-info-kind=line-tables-only", "-dwarf-version=5", "-w"])
-        && let Err(located) = pipeline::compile(&bitcode, mode, Input::Optimised)
+        && let Err(located) = pipeline::compile(&bitcode, target.mode, Input::Optimised, target.processor.as_ref())
     {
         return located;
     }

@@ -8,6 +8,7 @@ mod jobs;
 mod link;
 mod native;
 pub mod options;
+mod processor;
 mod refused;
 mod reproduce;
 mod tools;
@@ -15,6 +16,7 @@ mod verify;
 
 use crate::convention::Mode;
 use anyhow::{Context, Result, bail};
+use compile::Target;
 use jobs::Job;
 use std::ffi::{OsStr, OsString};
 use std::process::Command;
@@ -25,6 +27,10 @@ const HELP: &str = "
 TWIN OPTIONS:
   --verify                Check the executable with `twin verify`; fail and remove it if it is not uniform.
                           TWIN_VERIFY=1 in the environment does the same.
+  -march=<arch>, -mcpu=, -mtune=, -m<feature>
+                          The x86-64 processor
+  -march=armv<arch>, -Xarch_aarch64 -march=<arch>, -Xarch_aarch64 -mcpu=<cpu>, -Xarch_aarch64 -mtune=<cpu>
+                          The aarch64 processor
   -mtwin=<mode>           uniform (default); leaf: no migration points, for functions that a hop never
                           interrupts; native: C and assembly, compiled once for each ISA; pack: put an x86-64
                           and an aarch64 object into one
@@ -76,6 +82,8 @@ pub fn run(arguments: &[OsString]) -> Result<u8> {
 
 fn clang(tools: &Tools, mode: Mode, arguments: &[OsString], verify: bool) -> Result<u8> {
     options::check(&tools.clang, arguments)?;
+    let options = processor::divide(arguments)?;
+    let arguments = &options.home;
     let canonical = tools.canonical_flags();
     let plan = Command::new(&tools.clang)
         .args(&canonical)
@@ -100,11 +108,12 @@ fn clang(tools: &Tools, mode: Mode, arguments: &[OsString], verify: bool) -> Res
     }
     forward_warnings(&plan.stderr);
     database::save(tools, arguments)?;
-    reproduce::save(tools, &jobs, mode, arguments)?;
+    reproduce::save(tools, &jobs, mode, &options)?;
+    let processor = options.processor(tools)?;
     let flags = link::Flags::of(arguments, verify);
     let mut temporary = Vec::new();
     let linking = jobs.iter().any(|job| !job.is_clang());
-    let result = run_jobs(tools, mode, &jobs, &flags, &mut temporary, linking);
+    let result = run_jobs(tools, &Target { mode, processor }, &jobs, &flags, &mut temporary, linking);
     for file in temporary {
         let _ = std::fs::remove_file(file);
     }
@@ -113,7 +122,7 @@ fn clang(tools: &Tools, mode: Mode, arguments: &[OsString], verify: bool) -> Res
 
 fn run_jobs(
     tools: &Tools,
-    mode: Mode,
+    target: &Target,
     jobs: &[Job],
     flags: &link::Flags,
     temporary: &mut Vec<OsString>,
@@ -127,7 +136,7 @@ fn run_jobs(
         if linking && let Some(output) = job.output() {
             temporary.push(output.to_owned());
         }
-        let code = if job.makes_object() { compile::run(tools, mode, job)? } else { job.run()? };
+        let code = if job.makes_object() { compile::run(tools, target, job)? } else { job.run()? };
         if code != 0 {
             return Ok(code);
         }

@@ -1,6 +1,7 @@
 //! What twin-cc puts into a reproduction bundle: each source, preprocessed.
 
 use super::jobs::Job;
+use super::processor::Options;
 use super::tools::Tools;
 use crate::convention::Mode;
 use anyhow::{Context, Result, ensure};
@@ -14,15 +15,15 @@ use twin_linker::reproduce::Bundle;
 /// Name of the preprocessed source in a bundle.
 const SOURCE: &str = "source.i";
 
-/// Saves the compile jobs among `jobs` if the environment asks for it. Links are saved by twin-ld.
+/// Saves the compile jobs among `jobs`, which clang makes of the options `given`, if the environment asks for it. Links are saved by twin-ld.
 ///
 /// # Errors
 /// If a file cannot be read or written.
-pub fn save(tools: &Tools, jobs: &[Job], mode: Mode, arguments: &[OsString]) -> Result<()> {
+pub fn save(tools: &Tools, jobs: &[Job], mode: Mode, given: &Options) -> Result<()> {
     for job in jobs.iter().filter(|job| job.makes_object() && !job.is_assembler()) {
         let Some(bundle) = Bundle::wanted("twin-cc")? else { break };
         let input = job.input().context("clang names no input")?;
-        let options = options(arguments, jobs);
+        let options = options(&given.home, jobs);
         if input == "-" {
             keep_standard_input().context("cannot keep standard input")?;
         }
@@ -46,7 +47,8 @@ pub fn save(tools: &Tools, jobs: &[Job], mode: Mode, arguments: &[OsString]) -> 
         };
         // What was for the preprocessor is done; -Werror must not make an error of it.
         let mut replayed = vec![mode.to_owned(), "--start-no-unused-arguments".to_owned()];
-        replayed.extend(options.iter().map(|option| option.to_string_lossy().into_owned()));
+        let options = given.written.iter().chain(&options);
+        replayed.extend(options.map(|option| option.to_string_lossy().into_owned()));
         replayed.extend(["--end-no-unused-arguments", "-c", SOURCE, "-o", "output.o"].map(str::to_owned));
         bundle.finish("twin-cc", &replayed, &version(tools))?;
     }

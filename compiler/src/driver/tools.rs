@@ -8,19 +8,12 @@ use std::path::{Path, PathBuf};
 const LLVM: u32 = 22;
 
 /// Macros by which portable sources choose code for one ISA.
-const UNDEFINED: [&str; 11] = [
-    "__x86_64__",
-    "__x86_64",
-    "__amd64__",
-    "__amd64",
-    "__SSE__",
-    "__SSE2__",
-    "__SSE_MATH__",
-    "__SSE2_MATH__",
-    "__MMX__",
-    "__FXSR__",
-    "__k8__",
-];
+const UNDEFINED: &str = include_str!("../../undefined-macros.txt");
+
+/// The macros that sources do not see.
+pub fn undefined() -> impl Iterator<Item = &'static str> {
+    UNDEFINED.lines().filter(|line| !line.starts_with('#')).flat_map(str::split_whitespace)
+}
 
 /// Flags that make clang's output canonical (DESIGN.md). Order matters: the user's flags come later.
 const CANONICAL: [&str; 10] = [
@@ -68,7 +61,7 @@ impl Tools {
     pub fn canonical_flags(&self) -> Vec<OsString> {
         let mut flags: Vec<OsString> = vec!["--start-no-unused-arguments".into()];
         flags.extend(CANONICAL.iter().map(Into::into));
-        flags.extend(UNDEFINED.iter().map(|name| format!("-U{name}").into()));
+        flags.extend(undefined().map(|name| format!("-U{name}").into()));
         flags.push("-D__twin__=1".into());
         // Keeps clang from offering the host's libraries.
         let mut sysroot = OsString::from("--sysroot=");

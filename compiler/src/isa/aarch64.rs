@@ -35,7 +35,13 @@ impl Isa for Aarch64 {
     }
 
     fn features(&self) -> &'static str {
-        ""
+        // Registers whose size is known at run time only have no place in frames of one size. The others are more than
+        // `twin verify` can read.
+        "-sve,-sme,-bf16,-i8mm,-mops,-cssc"
+    }
+
+    fn assembler_features(&self) -> &'static str {
+        "+all"
     }
 
     fn granule(&self) -> u64 {

@@ -9,10 +9,12 @@ pub trait Isa: Sync {
     fn name(&self) -> &'static str;
     /// LLVM target triple.
     fn triple(&self) -> &'static str;
-    /// LLVM processor name.
+    /// LLVM processor name, if none is asked for.
     fn cpu(&self) -> &'static str;
-    /// LLVM feature string.
+    /// LLVM feature string, which comes behind what is asked for.
     fn features(&self) -> &'static str;
+    /// LLVM feature string with which every instruction can be assembled.
+    fn assembler_features(&self) -> &'static str;
     /// Instruction lengths are multiples of this many bytes.
     fn granule(&self) -> u64;
     /// Assembly for `bytes` bytes of padding that are run through, or not. Long padding that is run through is jumped over.

@@ -21,8 +21,12 @@ impl Isa for X86_64 {
     }
 
     fn features(&self) -> &'static str {
-        // aarch64 has atomic operations on 16 bytes as well.
-        "+cx16"
+        // aarch64 has atomic operations on 16 bytes as well. APX is more than `twin verify` can read.
+        "+cx16,-egpr,-push2pop2,-ppx,-ndd,-ccmp,-nf,-zu"
+    }
+
+    fn assembler_features(&self) -> &'static str {
+        ""
     }
 
     fn granule(&self) -> u64 {

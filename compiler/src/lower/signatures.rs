@@ -195,7 +195,8 @@ impl PlannedCall {
         for (index, argument) in arguments.iter().enumerate().skip(named) {
             let (ty, natural) = match call.call_type_attribute(index, "byval") {
                 Some(ty) => (ty, call.call_int_attribute(index, "align").unwrap_or_else(|| module.abi_align(ty))),
-                None => (argument.ty(), module.abi_align(argument.ty()).min(16)),
+                // clang's `va_arg` rounds the address up for vectors of more than 16 bytes.
+                None => (argument.ty(), module.abi_align(argument.ty())),
             };
             let at = size.next_multiple_of(natural.max(8));
             placed.push((index, at));
@@ -347,7 +348,7 @@ fn lower_definition(module: Module, conventions: &mut Conventions, function: Val
             if returns && !block.instructions().into_iter().any(|i| i.is_call() && i.is_musttail()) {
                 let value = terminator.operands()[0];
                 let builder = module.before(terminator).located_like(terminator);
-                builder.store(value, params[0], module.abi_align(value.ty()));
+                builder.store(value, params[0], module.abi_align(value.ty()).min(16));
                 builder.ret(None);
                 terminator.erase();
             }

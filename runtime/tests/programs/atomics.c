@@ -1,6 +1,6 @@
 // Atomic operations on 1 to 24 bytes, also those that are calls of a library.
 //#Flags: -latomic
-//#Levels: O0 O2 Os
+//#Levels: O0 O2 Os O2v3
 //#Hop: every=1 every=13
 //#NoClang: its library finds other sizes to be lock-free
 //#ExpectFile

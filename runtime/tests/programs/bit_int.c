@@ -1,5 +1,5 @@
 // _BitInt up to 512 bits: arithmetic, shifts, division, arguments, results, members, conversions.
-//#Levels: O0 O2 Os
+//#Levels: O0 O2 Os O2v3
 //#Hop: every=1 every=13
 //#ExpectFile
 #include <stdio.h>

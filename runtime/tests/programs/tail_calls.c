@@ -1,5 +1,5 @@
 // Guaranteed and ordinary tail calls: a million of them need no stack.
-//#Levels: O0 O1 O2 Os
+//#Levels: O0 O1 O2 Os O2v3
 //#Hop: every=3 every=10 every=97
 //#ExpectFile
 #include <stdio.h>

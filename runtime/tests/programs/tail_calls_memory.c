@@ -1,6 +1,6 @@
 // Guaranteed tail calls with arguments and results in memory: structures by value, more than the registers hold, through
 // pointers. The memory is the caller's own, so that a million calls need no stack.
-//#Levels: O0 O1 O2 Os
+//#Levels: O0 O1 O2 Os O2v3
 //#Hop: every=3 every=97
 //#ExpectFile
 #include <stdio.h>

@@ -1,5 +1,5 @@
 // va_list in structures, copied, by pointer; va_arg of every kind of type; variadic callbacks.
-//#Levels: O0 O1 O2 Os
+//#Levels: O0 O1 O2 Os O2v3
 //#Hop: every=1 every=13
 //#ExpectFile
 #include <stdarg.h>

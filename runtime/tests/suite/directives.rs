@@ -10,7 +10,7 @@
 //! | `//#Args: one two` | arguments of the program |
 //! | `//#Arg: one argument` | an argument with blanks |
 //! | `//#Stdin: text` | a line of the standard input |
-//! | `//#Levels: O0 O2g` | optimisation levels (`g` at the end adds -g, `lto` -flto) instead of `O0 O1 O2 O3 Os O2g O2lto` |
+//! | `//#Levels: O0 O2g` | optimisation levels (`g` at the end adds -g, `lto` -flto, `v3` newer processors) instead of `O0 O1 O2 O3 Os O2g O2lto O2v3` |
 //! | `//#Hop: every=1 every=5` | intervals of `twin run --stress` instead of `every=1 every=2 every=13` |
 //! | `//#NoClang: reason` | what clang and the host's C library make of it is something else |
 //! | `//#ExpectClang: reason` | the output of clang's program is expected, which is another than `Expect` says |
@@ -72,7 +72,7 @@ impl Directives {
             }
         }
         if directives.levels.is_empty() {
-            directives.levels = words("O0 O1 O2 O3 Os O2g O2lto");
+            directives.levels = words("O0 O1 O2 O3 Os O2g O2lto O2v3");
         }
         if directives.hops.is_empty() {
             directives.hops = vec![1, 2, 13];

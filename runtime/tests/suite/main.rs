@@ -3,6 +3,7 @@
 //!
 //! - [`programs`]: every C file in `examples/`, `examples/bench/`, `examples/nas/` and `runtime/tests/programs/` is a
 //!   set of tests, told what to do by directives in its own source ([`directives`]).
+//! - [`processors`]: options that choose them.
 //! - [`errors`]: bad input.
 //! - [`truncation`]: files that end too early.
 //! - [`unsupported`]: what the README says about it.
@@ -24,6 +25,7 @@ mod directives;
 mod errors;
 mod hops;
 mod lto;
+mod processors;
 mod programs;
 mod random;
 mod relocatable;
@@ -57,6 +59,7 @@ fn trials() -> Result<Vec<Trial>> {
         ensure!(path.exists(), "{} is missing; run {made_by}", path.display());
     }
     let mut trials = programs::trials()?;
+    trials.extend(processors::trials());
     trials.extend(errors::trials());
     trials.extend(truncation::trials());
     trials.extend(unsupported::trials());

@@ -13,6 +13,10 @@ use tempfile::TempDir;
 const FOLDERS: [(&str, &str); 4] =
     [("examples", ""), ("examples/bench", "bench_"), ("examples/nas", "nas_"), ("runtime/tests/programs", "")];
 
+/// End of the names of levels with newer processors, and what they are. Such programs do without some of the ways to run.
+const MODERN: &str = "v3";
+const MODERN_FLAGS: [&str; 2] = ["-march=x86-64-v3", "-march=armv8.2-a+dotprod+fp16"];
+
 /// Hops of a run with the exec vehicle, which takes milliseconds for each.
 const EXEC_HOPS: u64 = 30;
 
@@ -119,11 +123,20 @@ impl Program {
             None => program.trial(format!("{}::clang", program.name), move || reference.clang()),
         });
         for level in &program.directives.levels {
+            if level.ends_with(MODERN) && !is_modern() {
+                trials.push(ignored(format!("{}::{level}", program.name), "this machine has no x86-64-v3 processor"));
+                continue;
+            }
             let build = Arc::new(Build { program: program.clone(), level: level.clone(), made: Once::default() });
             let verified = build.clone();
             trials.push(program.trial(format!("{}::{level}::verify", program.name), move || verified.verify()));
-            let ways = [Way::Native, Way::Aarch64, Way::Exec].into_iter();
-            for way in ways.chain(program.directives.hops.iter().map(|&every| Way::Pair(every))) {
+            let hops = program.directives.hops.iter().map(|&every| Way::Pair(every));
+            let ways: Vec<Way> = if level.ends_with(MODERN) {
+                hops.take(1).collect()
+            } else {
+                [Way::Native, Way::Aarch64, Way::Exec].into_iter().chain(hops).collect()
+            };
+            for way in ways {
                 let build = build.clone();
                 let name = format!("{}::{level}::{}", program.name, way.name());
                 trials.push(program.trial(name, move || build.check(way)));
@@ -142,13 +155,13 @@ impl Program {
 
     /// `compiler flags... source -o executable`.
     fn compile(&self, compiler: Invocation, level: &str, executable: &Path) -> Invocation {
-        let suffixed = [("g", "-g"), ("lto", "-flto")]
+        let suffixed = [("g", &["-g"][..]), ("lto", &["-flto"]), (MODERN, &MODERN_FLAGS)]
             .into_iter()
-            .find_map(|(suffix, flag)| Some((level.strip_suffix(suffix)?, flag)));
-        let (level, flag) = suffixed.map_or((level, None), |(level, flag)| (level, Some(flag)));
+            .find_map(|(suffix, flags)| Some((level.strip_suffix(suffix)?, flags)));
+        let (level, flags) = suffixed.unwrap_or((level, &[]));
         compiler
             .arg(format!("-{level}"))
-            .args(flag)
+            .args(flags)
             .arg(&self.source)
             .args(&self.directives.flags)
             .arg("-o")
@@ -258,6 +271,14 @@ impl Way {
             Way::Exec => "hop_exec".to_owned(),
         }
     }
+}
+
+/// Whether this machine runs what is made with `MODERN_FLAGS`.
+fn is_modern() -> bool {
+    std::arch::is_x86_feature_detected!("avx2")
+        && std::arch::is_x86_feature_detected!("bmi2")
+        && std::arch::is_x86_feature_detected!("fma")
+        && std::arch::is_x86_feature_detected!("f16c")
 }
 
 /// The name of a file without folder and extension.

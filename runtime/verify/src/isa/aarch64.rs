@@ -124,7 +124,9 @@ fn role(raw: &Instruction) -> Role {
         | SVC | HINT | B | BL | Bcc(_) => Role::Reads,
         LDP | LDPSW | LDNP | LDXP | LDAXP => Role::Results(2),
         SWP(_) | SWPB(_) | SWPH(_) | LDADD(_) | LDADDB(_) | LDADDH(_) | LDCLR(_) | LDCLRB(_) | LDCLRH(_) | LDEOR(_)
-        | LDEORB(_) | LDEORH(_) | LDSET(_) | LDSETB(_) | LDSETH(_) => Role::Exchange,
+        | LDEORB(_) | LDEORH(_) | LDSET(_) | LDSETB(_) | LDSETH(_) | LDSMAX(_) | LDSMAXB(_) | LDSMAXH(_)
+        | LDSMIN(_) | LDSMINB(_) | LDSMINH(_) | LDUMAX(_) | LDUMAXB(_) | LDUMAXH(_) | LDUMIN(_) | LDUMINB(_)
+        | LDUMINH(_) => Role::Exchange,
         MOVK | BFM | INS | BSL | BIT | BIF | TBX | CAS(_) | CASB(_) | CASH(_) | CASP(_) => Role::Update,
         MLA | MLS | FMLA | FMLS | FMLAL | FMLAL2 | FMLSL | FMLSL2 | FCMLA | SDOT | UDOT | SMLAL | SMLAL2 | SMLSL
         | SMLSL2 | UMLAL | UMLAL2 | UMLSL | UMLSL2 | SQDMLAL | SQDMLAL2 | SQDMLSL | SQDMLSL2 | SQRDMLAH | SQRDMLSH
@@ -143,11 +145,11 @@ fn role(raw: &Instruction) -> Role {
 fn transfer_size(opcode: Opcode) -> Option<u32> {
     use Opcode::*;
     Some(match opcode {
-        LDRB | LDRSB | LDURB | LDURSB | LDTRB | LDTRSB | LDARB | LDAXRB | LDXRB | LDAPRB | STRB | STURB | STTRB
-        | STLRB | STXRB | STLXRB => 1,
-        LDRH | LDRSH | LDURH | LDURSH | LDTRH | LDTRSH | LDARH | LDAXRH | LDXRH | LDAPRH | STRH | STURH | STTRH
-        | STLRH | STXRH | STLXRH => 2,
-        LDRSW | LDURSW | LDTRSW | LDPSW => 4,
+        LDRB | LDRSB | LDURB | LDURSB | LDTRB | LDTRSB | LDARB | LDAXRB | LDXRB | LDAPRB | LDAPURB | LDAPURSB
+        | STRB | STURB | STTRB | STLRB | STXRB | STLXRB => 1,
+        LDRH | LDRSH | LDURH | LDURSH | LDTRH | LDTRSH | LDARH | LDAXRH | LDXRH | LDAPRH | LDAPURH | LDAPURSH
+        | STRH | STURH | STTRH | STLRH | STXRH | STLXRH => 2,
+        LDRSW | LDURSW | LDTRSW | LDPSW | LDAPURSW => 4,
         _ => return None,
     })
 }
@@ -196,11 +198,9 @@ fn stores_exclusively(opcode: Opcode) -> bool {
     matches!(opcode, STXR | STXRB | STXRH | STXP | STLXR | STLXRB | STLXRH | STLXP)
 }
 
-fn updates_memory(opcode: Opcode) -> bool {
+fn updates_memory(raw: &Instruction) -> bool {
     use Opcode::*;
-    matches!(opcode, CAS(_) | CASB(_) | CASH(_) | CASP(_))
-        || matches!(opcode, SWP(_) | SWPB(_) | SWPH(_))
-        || matches!(opcode, LDADD(_) | LDCLR(_) | LDEOR(_) | LDSET(_) | LDADDB(_) | LDADDH(_))
+    matches!(raw.opcode, CAS(_) | CASB(_) | CASH(_) | CASP(_)) || role(raw) == Role::Exchange
 }
 
 fn element_bytes(size: SIMDSizeCode) -> u32 {
@@ -381,7 +381,7 @@ impl Reader {
             let mut access = Access::at(base, at, size);
             access.index = index;
             access.reads = !store;
-            access.writes = store || updates_memory(opcode);
+            access.writes = store || updates_memory(&self.raw);
             access.signed =
                 matches!(opcode, LDRSB | LDRSH | LDRSW | LDURSB | LDURSH | LDURSW | LDPSW | LDTRSB | LDTRSH | LDTRSW);
             access.stored = if store { register } else { None };

@@ -27,6 +27,9 @@ static NATIVE_ARGUMENTS: [Reg; 6] = [RDI, RSI, RDX, RCX, R8, R9];
 static RESULTS: [Reg; 2] = [RAX, RDX];
 static VECTOR_RESULTS: [Reg; 2] = [Reg::vector(0), Reg::vector(1)];
 
+/// The mask registers of AVX-512 stand behind the integer registers.
+const FIRST_MASK: u8 = 16;
+
 const STATUS_FLAGS: u32 =
     RflagsBits::OF | RflagsBits::SF | RflagsBits::ZF | RflagsBits::AF | RflagsBits::CF | RflagsBits::PF;
 
@@ -100,9 +103,9 @@ impl Isa for X86_64 {
     }
 
     fn register_name(&self, register: Reg) -> String {
-        const NAMES: [&str; 16] = [
+        const NAMES: [&str; 24] = [
             "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
-            "r15",
+            "r15", "k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7",
         ];
         match (register.integer_number(), register.vector_number()) {
             (Some(n), _) => NAMES.get(usize::from(n)).map_or("?", |name| name).to_owned(),
@@ -119,6 +122,8 @@ fn neutral(register: Register) -> Option<Reg> {
         Some(Reg::integer(full.number() as u8))
     } else if full.is_vector_register() {
         Some(Reg::vector(full.number() as u8))
+    } else if full.is_k() {
+        Some(Reg::integer(FIRST_MASK + full.number() as u8))
     } else {
         None
     }
@@ -135,7 +140,8 @@ impl<'i> Reader<'i> {
     }
 
     fn read(mut self) -> Insn {
-        if matches!(self.raw.mnemonic(), Mnemonic::Nop | Mnemonic::Endbr64) {
+        // The upper halves that `vzeroupper` clears hold nothing then.
+        if matches!(self.raw.mnemonic(), Mnemonic::Nop | Mnemonic::Endbr64 | Mnemonic::Vzeroupper) {
             return self.insn;
         }
         self.registers_and_memory();
@@ -186,10 +192,8 @@ impl<'i> Reader<'i> {
         if self.raw.rflags_modified() & STATUS_FLAGS != 0 {
             self.insn.defs.insert(Reg::FLAGS);
         }
-        if self.result_is_independent_of_destination()
-            && let Some(destination) = neutral(self.raw.op0_register())
-        {
-            self.insn.uses.remove(destination);
+        if let Some(source) = self.irrelevant_source() {
+            self.insn.uses.remove(source);
         }
     }
 
@@ -197,18 +201,20 @@ impl<'i> Reader<'i> {
         matches!(self.raw.flow_control(), FlowControl::Call | FlowControl::IndirectCall)
     }
 
-    /// Instructions that formally read their destination although nothing that is used depends on it.
-    fn result_is_independent_of_destination(&self) -> bool {
+    /// A register that the instruction formally reads twice although its result does not depend on it.
+    fn irrelevant_source(&self) -> Option<Reg> {
         use Mnemonic::*;
         let raw = self.raw;
-        let same = raw.op_count() >= 2
-            && raw.op0_kind() == OpKind::Register
-            && raw.op1_kind() == OpKind::Register
-            && raw.op0_register() == raw.op1_register();
-        match raw.mnemonic() {
-            Sbb | Pcmpeqb | Pcmpeqw | Pcmpeqd | Pcmpgtb | Pcmpgtw | Pcmpgtd => same,
-            _ => false,
-        }
+        let compares = match raw.mnemonic() {
+            Sbb | Pcmpeqb | Pcmpeqw | Pcmpeqd | Pcmpgtb | Pcmpgtw | Pcmpgtd => [0, 1],
+            Vpcmpeqb | Vpcmpeqw | Vpcmpeqd | Vpcmpeqq | Vpcmpgtb | Vpcmpgtw | Vpcmpgtd | Vpcmpgtq | Vpxor | Vpxord
+            | Vpxorq | Vxorps | Vxorpd | Kxorb | Kxorw | Kxord | Kxorq | Kxnorb | Kxnorw | Kxnord | Kxnorq => [1, 2],
+            // All ones.
+            Vpternlogd | Vpternlogq if raw.try_immediate(3).is_ok_and(|table| table & 0xff == 0xff) => [0, 0],
+            _ => return None,
+        };
+        let registers = compares.map(|n| (raw.op_kind(n) == OpKind::Register).then(|| raw.op_register(n)));
+        if registers[0] == registers[1] { registers[0].and_then(neutral) } else { None }
     }
 
     fn flow(&mut self) {
@@ -301,6 +307,12 @@ impl<'i> Reader<'i> {
                 | Mnemonic::Movups
                 | Mnemonic::Movq
                 | Mnemonic::Movd
+                | Mnemonic::Vmovss
+                | Mnemonic::Vmovsd
+                | Mnemonic::Vmovaps
+                | Mnemonic::Vmovups
+                | Mnemonic::Vmovq
+                | Mnemonic::Vmovd
         );
         if let (true, Some(value), [access]) = (moves, self.source(1), &mut self.insn.accesses[..]) {
             access.stored = Some(value);
@@ -314,9 +326,9 @@ impl<'i> Reader<'i> {
         let Some(to) = neutral(raw.op0_register()) else { return };
         let narrow = size == 4;
         if to.vector_number().is_some() {
-            if matches!(raw.mnemonic(), Movaps | Movups | Movapd | Movupd | Movdqa | Movdqu | Movq | Movd)
-                && let Some(source) = self.source(1)
-            {
+            let moves = matches!(raw.mnemonic(), Movaps | Movups | Movapd | Movupd | Movdqa | Movdqu | Movq | Movd)
+                || matches!(raw.mnemonic(), Vmovaps | Vmovups | Vmovapd | Vmovupd | Vmovdqa | Vmovdqu | Vmovq | Vmovd);
+            if moves && let Some(source) = self.source(1) {
                 self.assign(to, source, false);
             }
             return;
