@@ -71,7 +71,7 @@ pub fn run(texts: &[String; 2]) -> Result<[Vec<u8>; 2]> {
 fn keep_common(texts: &mut [Text; 2]) {
     let labels = texts.each_ref().map(|t| t.sites().map(|(_, p)| p.label).collect::<HashSet<_>>());
     for (text, other) in texts.iter_mut().zip(labels.iter().rev()) {
-        text.functions.iter_mut().for_each(|function| function.keep_sites(|label| other.contains(label)));
+        text.keep_sites(|label| other.contains(label));
     }
 }
 

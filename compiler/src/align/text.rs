@@ -18,6 +18,8 @@ const NO_CODE: [&str; 4] = ["\t.loc\t", "\t.cfi_", "\t.file\t", "\t.size\t"];
 pub struct Place<'a> {
     pub mark: Mark,
     line: usize,
+    /// The line of the last instruction in front of it.
+    instruction: usize,
     /// Name of a site's label, for matching with the other ISA.
     pub label: &'a str,
     /// Offset in its function, as last assembled.
@@ -59,13 +61,20 @@ impl<'a> Function<'a> {
         })
     }
 
-    /// Forgets sites by their label, each with the padding in front of it.
-    pub fn keep_sites(&mut self, wanted: impl Fn(&str) -> bool) {
+    /// Forgets sites by their label, each with the padding in front of it; returns the lines of their calls.
+    fn keep_sites(&mut self, wanted: impl Fn(&str) -> bool) -> Vec<usize> {
         let is_lost = |place: &Place| matches!(place.mark, Mark::Site { .. }) && !wanted(place.label);
-        let lost: BTreeSet<usize> =
-            (0..self.places.len()).filter(|&n| is_lost(&self.places[n])).flat_map(|n| [n - 1, n]).collect();
-        let mut n = 0..;
-        self.places.retain(|_| n.next().is_some_and(|n| !lost.contains(&n)));
+        let (mut kept, mut calls): (Vec<Place>, _) = (Vec::new(), Vec::new());
+        for place in self.places.drain(..) {
+            if is_lost(&place) {
+                calls.push(place.instruction);
+                kept.pop();
+            } else {
+                kept.push(place);
+            }
+        }
+        self.places = kept;
+        calls
     }
 }
 
@@ -82,7 +91,7 @@ impl<'a> Text<'a> {
         let mut chosen = None;
         for (number, line) in text.lines().enumerate() {
             let mut put = |line, label, mark| {
-                let place = Place { mark, line, label, offset: 0 };
+                let place = Place { mark, line, instruction: last_instruction, label, offset: 0 };
                 functions.last_mut().expect("inside of a function").places.push(place);
             };
             if let Some(rest) = line.strip_prefix("\t.type\t")
@@ -92,7 +101,7 @@ impl<'a> Text<'a> {
             } else if let Some(label) = line.strip_suffix(':') {
                 if Some(label) == name {
                     functions.push(Function { lines: header..number, section, places: Vec::new() });
-                    let begin = Place { mark: Mark::Begin, line: number, label: "", offset: 0 };
+                    let begin = Place { mark: Mark::Begin, line: number, instruction: number, label: "", offset: 0 };
                     functions.last_mut().expect("just pushed").places.push(begin);
                     inside = true;
                     chosen = None;
@@ -132,6 +141,15 @@ impl<'a> Text<'a> {
     /// All sites, each with whether it is the end of a function.
     pub fn sites(&self) -> impl Iterator<Item = (bool, &Place<'a>)> {
         self.functions.iter().flat_map(Function::sites)
+    }
+
+    /// Forgets sites that the other code generator has found to be unreachable; their calls become traps.
+    pub fn keep_sites(&mut self, wanted: impl Fn(&str) -> bool) {
+        for function in &mut self.functions {
+            for call in function.keep_sites(&wanted) {
+                self.lines[call] = self.isa.trap().into();
+            }
+        }
     }
 
     /// Assembles everything.

@@ -5,7 +5,7 @@ use super::Isa;
 pub struct Aarch64;
 
 /// What is never run.
-const TRAP: &str = "brk\t#1";
+const TRAP: &str = "\tbrk\t#1";
 /// Conditional branches of +-32 KiB or +-1 MiB in pairs of opposites; `b` reaches 128 MiB.
 const OPPOSITES: [[&str; 2]; 9] = [
     ["tbz", "tbnz"],
@@ -49,12 +49,16 @@ impl Isa for Aarch64 {
     }
 
     fn padding(&self, bytes: u64, executed: bool) -> String {
-        let fill = |words: u64, instruction: &str| format!("\t.rept\t{words}\n\t{instruction}\n\t.endr\n");
+        let fill = |words: u64, instruction: &str| format!("\t.rept\t{words}\n{instruction}\n\t.endr\n");
         match (bytes / 4, executed) {
             (words, false) => fill(words, TRAP),
-            (words @ ..=MOST_NOPS, true) => fill(words, "nop"),
+            (words @ ..=MOST_NOPS, true) => fill(words, "\tnop"),
             (words, true) => format!("\tb\t#{bytes}\n{}", fill(words - 1, TRAP)),
         }
+    }
+
+    fn trap(&self) -> &'static str {
+        TRAP
     }
 
     fn far_branch(&self, line: &str) -> Option<String> {

@@ -19,6 +19,8 @@ pub trait Isa: Sync {
     fn granule(&self) -> u64;
     /// Assembly for `bytes` bytes of padding that are run through, or not. Long padding that is run through is jumped over.
     fn padding(&self, bytes: u64, executed: bool) -> String;
+    /// A line that ends the program.
+    fn trap(&self) -> &'static str;
     /// For a line with a branch of short reach: lines that do the same and reach all of the function.
     fn far_branch(&self, line: &str) -> Option<String>;
 }

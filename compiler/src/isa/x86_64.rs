@@ -44,6 +44,10 @@ impl Isa for X86_64 {
         }
     }
 
+    fn trap(&self) -> &'static str {
+        "\tud2"
+    }
+
     /// The assembler chooses the length of each branch itself.
     fn far_branch(&self, _: &str) -> Option<String> {
         None

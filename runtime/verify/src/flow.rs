@@ -147,11 +147,19 @@ impl Analysis<'_, '_> {
 
     /// The address of an access, if it is known.
     fn address(&self, access: &Access, state: &State) -> Value {
-        let base = access.base.map_or(Value::Constant(0), |base| state.register(base));
-        let value = base.plus(access.displacement).unwrap_or(Value::Unknown);
-        match (value, access.index) {
-            (_, None) => value,
-            _ => value.frame_base().map_or(Value::Unknown, Value::NearFrame),
+        let mut base = access.base.map_or(Value::Constant(0), |base| state.register(base));
+        let Some((index, shift)) = access.index else {
+            return base.plus(access.displacement).unwrap_or(Value::Unknown);
+        };
+        let mut index = state.register(index);
+        if shift == 0 && index.frame_base().is_some() {
+            std::mem::swap(&mut base, &mut index);
+        }
+        // Where the address is chosen without a branch, the index is a bit of a condition.
+        match (base.plus(access.displacement), state.only_bit(index)) {
+            (Some(Value::Frame(n)), Some(bit)) => Value::FrameEither(n, n.wrapping_add_unsigned(bit << shift)),
+            (Some(base), _) => base.frame_base().map_or(Value::Unknown, Value::NearFrame),
+            (None, _) => Value::Unknown,
         }
     }
 

@@ -223,6 +223,14 @@ impl State {
         self.bounds.get(&value.source()?).copied()
     }
 
+    /// The bit that is the only one that can be set in `value`, if there is such.
+    pub fn only_bit(&self, value: Value) -> Option<u64> {
+        let Value::Masked(source, mask) = value else { return None };
+        let whole = self.bounds.get(&(source, u64::MAX)).copied().unwrap_or(u64::MAX);
+        let possible = mask & (u64::MAX >> whole.leading_zeros().min(63));
+        possible.is_power_of_two().then_some(possible)
+    }
+
     /// Notes that `value` is at most `bound`.
     pub fn restrict(&mut self, value: Value, bound: u64) {
         if let Some(key) = value.source() {

@@ -348,7 +348,7 @@ impl<'i> Reader<'i> {
             (Inc, ..) => Some(Expr::Sum(to, 1)),
             (Dec, ..) => Some(Expr::Sum(to, -1)),
             (Add, None, Some(Expr::Sum(index, 0))) => Some(Expr::Added { base: to, index, shift: 0, constant: 0 }),
-            (And, Some(n), _) if (n as i64) >= 0 => Some(Expr::Masked(to, n)),
+            (And, Some(n), _) if narrow || (n as i64) >= 0 => Some(Expr::Masked(to, mask(n, size))),
             (Shr, Some(n @ 1..64), _) => Some(Expr::Bounded(mask(u64::MAX, size) >> n)),
             (Xor | Sub, None, Some(Expr::Sum(other, 0))) if other == to => Some(Expr::Constant(0)),
             (_, None, Some(Expr::Sum(other, 0))) if raw.condition_code() != ConditionCode::None => {
