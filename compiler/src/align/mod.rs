@@ -164,3 +164,40 @@ impl Mark {
         Mark::Align { to: 1 << log, limit }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use object::{Object, ObjectSection, ObjectSymbol, RelocationTarget};
+
+    /// Calls of functions named by letters, as a code generator writes them.
+    fn text(call: &str, callees: &str) -> String {
+        let calls = callees.chars().map(|name| format!("\t{call}\t{name}\n.Ltwin0_{name}:\n"));
+        let calls: String = calls.collect();
+        format!(
+            "\t.section\t.text.f,\"ax\",@progbits\n\t.globl\tf\n\t.type\tf,@function\nf:\n{calls}.Lfunc_end0:\n\t.size\tf, .Lfunc_end0-f\n"
+        )
+    }
+
+    #[test]
+    fn a_call_that_one_isa_lost_is_a_trap() {
+        crate::codegen::initialise();
+        let called = |object: &[u8]| {
+            let file = object::File::parse(object).expect("own object");
+            let section = file.section_by_name(".text.f").expect("has code");
+            let name = |target| match target {
+                RelocationTarget::Symbol(index) => {
+                    file.symbol_by_index(index).expect("a symbol").name().map(str::to_owned)
+                }
+                _ => Ok(String::new()),
+            };
+            let calls: String = section.relocations().map(|(_, r)| name(r.target()).expect("a name")).collect();
+            (calls, section.data().expect("has code").to_vec())
+        };
+        let [home, visitor] = run(&[text("callq", "abc"), text("bl", "ac")]).expect("aligned");
+        let ((calls, code), (others, other_code)) = (called(&home), called(&visitor));
+        assert_eq!((calls.as_str(), others.as_str()), ("ac", "ac"));
+        assert!(code.windows(2).any(|bytes| bytes == [0x0f, 0x0b]), "no ud2 in {code:x?}");
+        assert_eq!(code.len(), other_code.len());
+    }
+}
