@@ -6,7 +6,7 @@ use inkwell::llvm_sys::{LLVMLinkage, LLVMOpcode};
 
 /// Function attributes that would make one ISA's code generator act differently, or ask for what has no
 /// uniform form (stack protectors read an ISA-private canary; dynamic stack alignment moves the frame).
-const DROPPED: [&str; 9] = [
+const DROPPED: [&str; 8] = [
     "target-cpu",
     "target-features",
     "tune-cpu",
@@ -14,7 +14,6 @@ const DROPPED: [&str; 9] = [
     "stack-protector-buffer-size",
     "probe-stack",
     "stackrealign",
-    "frame-pointer",
     "stack-probe-size",
 ];
 

@@ -737,6 +737,20 @@ impl Value {
         llvm!(LLVMRemoveEnumAttributeAtIndex(self.0, index, attribute_kind(name)));
     }
 
+    /// Value of a string attribute of a function.
+    pub fn string_attribute(self, name: &str) -> Option<String> {
+        let attribute =
+            llvm!(LLVMGetStringAttributeAtIndex(self.0, FUNCTION_INDEX, name.as_ptr().cast(), name.len() as c_uint));
+        if attribute.is_null() {
+            return None;
+        }
+        let mut length = 0;
+        let value = llvm!(LLVMGetStringAttributeValue(attribute, &mut length));
+        // SAFETY: LLVM owns that many bytes.
+        let bytes = unsafe { std::slice::from_raw_parts(value.cast::<u8>(), length as usize) };
+        Some(String::from_utf8_lossy(bytes).into_owned())
+    }
+
     /// Removes a string attribute from a function.
     pub fn remove_string_attribute(self, name: &str) {
         llvm!(LLVMRemoveStringAttributeAtIndex(self.0, FUNCTION_INDEX, name.as_ptr().cast(), name.len() as c_uint));
