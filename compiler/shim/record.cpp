@@ -3,6 +3,7 @@
 // the zero register takes its place. x86-64 makes room for the word by pushing a register that nobody has set.
 #include "shim.h"
 
+#include "llvm/CodeGen/MachineFrameInfo.h"
 #include "llvm/CodeGen/MachineFunction.h"
 #include "llvm/CodeGen/MachineInstrBuilder.h"
 #include "llvm/CodeGen/TargetFrameLowering.h"
@@ -26,6 +27,7 @@ struct Record : twin::MachinePass {
     if (!twin::hasUniformCalls(MF) || MF.getSubtarget().getFrameLowering()->hasFP(MF))
       return false;
     bool AArch64 = MF.getTarget().getTargetTriple().isAArch64();
+    checkSaves(MF, AArch64);
     bool Changed = false;
     for (MachineBasicBlock &MBB : MF)
       for (MachineInstr &MI : make_early_inc_range(MBB))
@@ -35,6 +37,19 @@ struct Record : twin::MachinePass {
   }
 
 private:
+  // Only AArch64 saves anything: the return address at CFA-8, and x29.
+  void checkSaves(const MachineFunction &MF, bool AArch64) const {
+    const TargetRegisterInfo &TRI = *MF.getSubtarget().getRegisterInfo();
+    int64_t Link = 0;
+    for (const CalleeSavedInfo &Saved : MF.getFrameInfo().getCalleeSavedInfo())
+      if (AArch64 && Saved.getReg() == TRI.getRARegister())
+        Link = MF.getFrameInfo().getObjectOffset(Saved.getFrameIdx());
+      else if (!AArch64 || Saved.getReg() != named(TRI, "FP"))
+        violation(MF, "register " + std::string(TRI.getName(Saved.getReg())) + " is saved in a frame without frame pointer");
+    if (Link != (AArch64 ? -8 : 0))
+      violation(MF, "the return address is saved at CFA" + std::to_string(Link) + " instead of CFA-8");
+  }
+
   static MCRegister named(const TargetRegisterInfo &TRI, StringRef Name) {
     for (unsigned Register = 1; Register < TRI.getNumRegs(); ++Register)
       if (Name == TRI.getName(Register))
