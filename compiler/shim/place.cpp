@@ -1,5 +1,5 @@
 // Lays out the frame right before prologue insertion, and checks that nothing but slots lives across uniform
-// calls: [return address][saved FP][locals][slots][private: spill slots, padded to the larger ISA's].
+// calls: [return address][saved FP or nothing][locals][slots][private: spill slots, padded to the larger ISA's].
 #include "shim.h"
 
 #include "llvm/ADT/BitVector.h"
@@ -8,6 +8,7 @@
 #include "llvm/CodeGen/MachineFunction.h"
 #include "llvm/CodeGen/MachineInstr.h"
 #include "llvm/CodeGen/MachineMemOperand.h"
+#include "llvm/CodeGen/MachineRegisterInfo.h"
 #include "llvm/CodeGen/PseudoSourceValue.h"
 #include "llvm/CodeGen/TargetFrameLowering.h"
 #include "llvm/CodeGen/TargetSubtargetInfo.h"
@@ -195,14 +196,29 @@ public:
   }
 };
 
-// Prologue insertion for AArch64 adds a slot for the register scavenger, in front of everything else, if the frame
-// looks too large for unscaled offsets (estimateRSStackSizeLimit in AArch64FrameLowering.cpp). Should this
+bool hasFramePointer(const MachineFunction &MF) { return MF.getSubtarget().getFrameLowering()->hasFP(MF); }
+
+// AArch64 would save the link register alone at CFA-16; saved in a pair it is at CFA-8, where x86-64 has the return address.
+void saveInPairs(MachineFunction &MF) {
+  const TargetRegisterInfo &TRI = *MF.getSubtarget().getRegisterInfo();
+  if (!MF.getTarget().getTargetTriple().isAArch64())
+    return;
+  uint32_t *Written = MF.allocateRegMask();
+  std::fill_n(Written, MachineOperand::getRegMaskSize(TRI.getNumRegs()), UINT32_MAX);
+  for (const MCPhysReg *Saved = MF.getRegInfo().getCalleeSavedRegs(); *Saved; ++Saved)
+    Written[*Saved / 32] &= ~(1u << *Saved % 32);
+  MF.getRegInfo().addPhysRegsUsedFromRegMask(Written);
+}
+
+// Prologue insertion for AArch64 adds a slot for the register scavenger, next to the frame pointer in front of everything
+// else or next to the stack pointer behind everything, if the frame looks too large for unscaled offsets (estimateRSStackSizeLimit in AArch64FrameLowering.cpp). Should this
 // prediction ever be wrong, the frames differ and compilation ends there.
 uint64_t emergencySlotBytes(const MachineFunction &MF) {
-  // Of the frame record, only the link register counts at that point.
-  constexpr uint64_t Saved = 8, UnscaledLimit = 255;
+  constexpr uint64_t UnscaledLimit = 255;
   if (!MF.getTarget().getTargetTriple().isAArch64())
     return 0;
+  // Of the registers that are saved for a frame pointer, only the link register counts at that point.
+  uint64_t Saved = hasFramePointer(MF) ? 8 : 16;
   return MF.getFrameInfo().estimateStackSize(MF) + Saved > UnscaledLimit ? 16 : 0;
 }
 
@@ -231,9 +247,11 @@ struct Place : twin::MachinePass {
     MFI.computeMaxCallFrameSize(MF);
     uint64_t Outgoing = alignTo(MFI.getMaxCallFrameSize(), 16);
 
-    // Prologue insertion puts the local block right below the saved registers and the emergency slot.
+    // Prologue insertion puts the local block right below the saved registers and an emergency slot above.
     UniformObjects Uniform(MFI);
-    uint64_t Emergency = emergencySlotBytes(MF), Above = Emergency, Below = 0;
+    uint64_t Pointer = hasFramePointer(MF), Emergency = emergencySlotBytes(MF), Below = 0;
+    uint64_t EmergencyAbove = Pointer ? Emergency : 0, EmergencyBelow = Emergency - EmergencyAbove;
+    uint64_t Above = EmergencyAbove;
     SmallVector<int, 16> Private;
     for (int FI = 0; FI < MFI.getObjectIndexEnd(); ++FI)
       if (!MFI.isDeadObjectIndex(FI) && !Uniform.contains(FI) && !MFI.isVariableSizedObjectIndex(FI)) {
@@ -242,12 +260,17 @@ struct Place : twin::MachinePass {
         Below = alignTo(Below + MFI.getObjectSize(FI), MFI.getObjectAlign(FI));
         Private.push_back(FI);
       }
-    Below = alignTo(Below, 16) + Outgoing;
+    Below = alignTo(Below, 16) + EmergencyBelow + Outgoing;
     std::string Name = MF.getName().str();
-    if (twin::Host->reserve(twin::Host->context, Name.c_str(), &Above, &Below) < 0)
+    if (twin::Host->reserve(twin::Host->context, Name.c_str(), &Above, &Below, &Pointer) < 0)
       return true;
+    // One ISA may want it for a large area of outgoing arguments. The register is reserved in any case.
+    if (!Pointer)
+      saveInPairs(MF);
+    else if (!hasFramePointer(MF))
+      MFI.setFrameAddressIsTaken(true);
 
-    int64_t Top = Above - Emergency;
+    int64_t Top = Above - EmergencyAbove;
     auto Map = [&](int FI) {
       Top = alignTo(Top + MFI.getObjectSize(FI), MFI.getObjectAlign(FI));
       MFI.mapLocalFrameObject(FI, -Top);
@@ -259,7 +282,7 @@ struct Place : twin::MachinePass {
     int64_t UniformEnd = Top = alignTo(Top, 16);
     for (int FI : Private)
       Map(FI);
-    Top = UniformEnd + Below - Outgoing;
+    Top = UniformEnd + Below - EmergencyBelow - Outgoing;
     MFI.setLocalFrameSize(Top);
     MFI.setLocalFrameMaxAlign(Align(16));
     MFI.setUseLocalStackAllocationBlock(true);

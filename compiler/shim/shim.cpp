@@ -70,6 +70,8 @@ static void configure(TargetMachine &, legacy::PassManagerBase &, TargetPassConf
   Config->insertPass(&FinalizeISelID, createLabelPass());
   Config->insertPass(&DetectDeadLanesID, createRematerialisePass());
   Config->insertPass(&ShrinkWrapID, createPlacePass());
+  // The one that is named last runs first.
+  Config->insertPass(&PrologEpilogCodeInserterID, createRecordPass());
   Config->insertPass(&PrologEpilogCodeInserterID, createFrameReportPass());
   Config->insertPass(&FEntryInserterID, createOrderPass());
   // Behind the passes of the target that know better which undefined register to read.

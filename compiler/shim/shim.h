@@ -14,8 +14,9 @@ extern "C" {
 /// given up; code generation then goes on undisturbed and its output is thrown away.
 struct TwinHost {
   void *context;
-  /// Bytes that this ISA wants above and below the uniform part of the frame -> bytes that both will reserve.
-  int64_t (*reserve)(void *context, const char *function, uint64_t *above, uint64_t *below);
+  /// Bytes that this ISA wants above and below the uniform part of the frame, and whether it wants a frame pointer (1 or
+  /// 0) -> what both will have.
+  int64_t (*reserve)(void *context, const char *function, uint64_t *above, uint64_t *below, uint64_t *pointer);
   /// Reports the finished frame: size from CFA to SP, CFA offsets of locals and slots (0: absent).
   void (*frame)(void *context, const char *function, uint64_t size, int64_t locals, int64_t slots);
   /// Call sites in block order, blocks separated by UINT32_MAX -> the order of those that both ISAs have, in `order`
@@ -61,6 +62,7 @@ llvm::MachineFunctionPass *createLabelPass();
 llvm::MachineFunctionPass *createRematerialisePass();
 llvm::MachineFunctionPass *createPlacePass();
 llvm::MachineFunctionPass *createFrameReportPass();
+llvm::MachineFunctionPass *createRecordPass();
 llvm::MachineFunctionPass *createOrderPass();
 llvm::MachineFunctionPass *createDefinePass();
 llvm::MachineFunctionPass *createPadPass();

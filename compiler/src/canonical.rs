@@ -7,14 +7,8 @@ use inkwell::llvm_sys::{LLVMLinkage, LLVMOpcode};
 
 /// Function attributes that would make one ISA's code generator act differently, or ask for what has no
 /// uniform form (stack protectors read an ISA-private canary; dynamic stack alignment moves the frame).
-const DROPPED: [&str; 6] = [
-    "min-legal-vector-width",
-    "stack-protector-buffer-size",
-    "probe-stack",
-    "stackrealign",
-    "frame-pointer",
-    "stack-probe-size",
-];
+const DROPPED: [&str; 5] =
+    ["min-legal-vector-width", "stack-protector-buffer-size", "probe-stack", "stackrealign", "stack-probe-size"];
 
 /// Intrinsics that ask for what each ISA has in its own way, and what C programs call them.
 const REFUSED: [(&str, &str); 6] = [

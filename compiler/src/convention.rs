@@ -217,7 +217,6 @@ impl Conventions {
             let result = builder.call(ty, function, &wrapper.params(), 0);
             builder.ret((!ty.ret().is_void()).then_some(result));
             wrapper.set_linkage(LLVMLinkage::LLVMLinkOnceODRLinkage);
-            wrapper.add_attribute(crate::ir::FUNCTION_INDEX, module.string_attribute("frame-pointer", "all"));
             self.quiet.insert(wrapper);
         }
     }

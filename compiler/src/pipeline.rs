@@ -116,10 +116,7 @@ fn lower_module(module: &Module, machine: &TargetMachine, mode: Mode) -> Result<
         .into_iter()
         .filter(|f| f.instructions().into_iter().any(|i| i.is_call() && conventions.is_uniform_call(i)))
         .collect();
-    // Who is never on the stack at a hop needs no link in the chain of frames.
-    for function in &framed {
-        function.add_attribute(FUNCTION_INDEX, ir.string_attribute("frame-pointer", "all"));
-    }
+    frame_pointers(ir, &framed);
     verify(module, "lowering")?;
     lower::allocas::run(ir, &mut conventions, &framed);
     ir.definitions().into_iter().for_each(|function| processor::keep_stack_alignment(ir, function));
@@ -131,6 +128,23 @@ fn lower_module(module: &Module, machine: &TargetMachine, mode: Mode) -> Result<
     slots::mark(ir, &conventions, &framed)?;
     verify(module, "marking")?;
     Ok(conventions.symbols(ir))
+}
+
+/// Tells the code generators which functions keep a frame pointer: of those that can be on the stack at a hop, who is asked
+/// to (as at `-O0`) or asks for the address of a frame. The others do not touch the register.
+fn frame_pointers(ir: ir::Module, framed: &[Value]) {
+    const NAME: &str = "frame-pointer";
+    let asks = |call: Value| call.called_intrinsic().is_some_and(|name| name.starts_with("llvm.frameaddress"));
+    for function in ir.definitions() {
+        let given = function.string_attribute(NAME);
+        function.remove_string_attribute(NAME);
+        if framed.contains(&function) {
+            let wanted = matches!(given.as_deref(), Some("all" | "non-leaf" | "non-leaf-no-reserve"))
+                || function.instructions().into_iter().any(|i| i.is_call() && asks(i));
+            let value = if wanted { "all" } else { "reserved" };
+            function.add_attribute(FUNCTION_INDEX, ir.string_attribute(NAME, value));
+        }
+    }
 }
 
 /// Runs LLVM's optimisation pipeline `names` as clang does.

@@ -11,7 +11,7 @@ type Blocks = Vec<Vec<u32>>;
 
 #[derive(Default)]
 struct State {
-    reserved: HashMap<String, [Option<[u64; 2]>; 2]>,
+    reserved: HashMap<String, [Option<[u64; 3]>; 2]>,
     blocks: HashMap<String, [Option<Blocks>; 2]>,
     frames: BTreeMap<String, [Option<Frame>; 2]>,
     violations: Vec<String>,
@@ -114,10 +114,11 @@ impl Side<'_> {
         }
     }
 
-    /// Bytes that both sides reserve above and below the uniform part of the frame.
-    pub fn reserve(&self, function: &str, wanted: [u64; 2]) -> Option<[u64; 2]> {
+    /// Bytes that both sides reserve above and below the uniform part of the frame, and whether (1) or not (0) they have
+    /// a frame pointer.
+    pub fn reserve(&self, function: &str, wanted: [u64; 3]) -> Option<[u64; 3]> {
         let [home, visitor] = self.exchange(function, wanted, |s| &mut s.reserved)?;
-        Some([home[0].max(visitor[0]), home[1].max(visitor[1])])
+        Some(std::array::from_fn(|n| home[n].max(visitor[n])))
     }
 
     /// Reports a finished frame.

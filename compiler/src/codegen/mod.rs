@@ -126,12 +126,17 @@ mod tests {
 
     /// Assembly for both ISAs, or the first violation.
     fn compile(body: &str) -> Result<[String; 2]> {
+        compile_with("all", body)
+    }
+
+    fn compile_with(frame_pointer: &str, body: &str) -> Result<[String; 2]> {
         initialise();
         let text = format!(
             "declare void @llvm.experimental.stackmap(i64, i32, ...)\n\
              declare preserve_nonecc void @callee()\n\
              declare preserve_nonecc void @taker(i32)\n\
-             define preserve_nonecc i64 @example(ptr %p) \"frame-pointer\"=\"all\" {{\n{body}\n}}\n"
+             declare void @many([40 x i64])\n\
+             define preserve_nonecc i64 @example(ptr %p) \"frame-pointer\"=\"{frame_pointer}\" {{\n{body}\n}}\n"
         );
         let context = Context::create();
         let buffer = MemoryBuffer::create_from_memory_range_copy(text.as_bytes(), "test");
@@ -149,6 +154,27 @@ mod tests {
     fn a_value_behind_a_call_of_its_own_is_fine() {
         let texts = compile(&format!("{CALL} %v = load i64, ptr @callee\n ret i64 %v")).expect("no violation");
         assert!(texts.iter().all(|text| text.contains("example:")));
+    }
+
+    /// Neither ISA touches the register, and memory below the return address means nothing.
+    #[test]
+    fn a_frame_without_frame_pointer() {
+        for private in ["", "%a = alloca [3000 x i8]\n store volatile i8 0, ptr %a\n"] {
+            let body = format!("{private} {CALL} %v = load i64, ptr @callee\n ret i64 %v");
+            for text in compile_with("reserved", &body).expect("no violation") {
+                for unwanted in ["bp", "x29", "w29", "push", "pop"] {
+                    assert!(!text.contains(unwanted), "{unwanted}: {text}");
+                }
+            }
+        }
+    }
+
+    /// AArch64 does not address more than 255 bytes of outgoing arguments without one.
+    #[test]
+    fn a_frame_pointer_that_one_isa_wants() {
+        let texts = compile_with("reserved", &format!("call void @many([40 x i64] zeroinitializer)\n{CALL} ret i64 0"));
+        let [home, visitor] = texts.expect("no violation");
+        assert!(home.contains("pushq\t%rbp") && visitor.contains("stp\tx29, x30"), "{home}\n{visitor}");
     }
 
     /// What happens if the passes on the IR forget a slot: the register allocator has to spill the value.

@@ -12,7 +12,7 @@ const BLOCK_END: u32 = u32::MAX;
 #[repr(C)]
 struct TwinHost {
     context: *const c_void,
-    reserve: extern "C" fn(*const c_void, *const c_char, *mut u64, *mut u64) -> i64,
+    reserve: extern "C" fn(*const c_void, *const c_char, *mut u64, *mut u64, *mut u64) -> i64,
     frame: extern "C" fn(*const c_void, *const c_char, u64, i64, i64),
     block_order: extern "C" fn(*const c_void, *const c_char, *const u32, u64, *mut u32, u64) -> i64,
     violation: extern "C" fn(*const c_void, *const c_char),
@@ -74,15 +74,21 @@ unsafe fn arguments<'a>(context: *const c_void, name: *const c_char) -> (&'a Sid
     unsafe { (&*context.cast(), CStr::from_ptr(name).to_string_lossy().into_owned()) }
 }
 
-extern "C" fn reserve(context: *const c_void, function: *const c_char, above: *mut u64, below: *mut u64) -> i64 {
-    // SAFETY: the shim passes what it was given, and two integers of its own.
-    let (side, function, above, below) = unsafe {
+extern "C" fn reserve(
+    context: *const c_void,
+    function: *const c_char,
+    above: *mut u64,
+    below: *mut u64,
+    pointer: *mut u64,
+) -> i64 {
+    // SAFETY: the shim passes what it was given, and three integers of its own.
+    let (side, function, above, below, pointer) = unsafe {
         let (side, function) = arguments(context, function);
-        (side, function, &mut *above, &mut *below)
+        (side, function, &mut *above, &mut *below, &mut *pointer)
     };
-    match side.reserve(&function, [*above, *below]) {
+    match side.reserve(&function, [*above, *below, *pointer]) {
         Some(agreed) => {
-            [*above, *below] = agreed;
+            [*above, *below, *pointer] = agreed;
             0
         }
         None => -1,

@@ -40,7 +40,7 @@ fn compiler(directory: &Path) -> Invocation {
 fn objects(directory: &Path) -> Result<()> {
     const LOAD: [u8; 4] = [0x48, 0x8b, 0x45, 0xe0]; // mov -32(%rbp), %rax
     std::fs::write(directory.join("good.c"), SOURCE)?;
-    compiler(directory).args(["-O2", "-c", "good.c"]).run()?;
+    compiler(directory).args(["-O2", "-fno-omit-frame-pointer", "-c", "good.c"]).run()?;
     let mut bytes = std::fs::read(directory.join("good.o"))?;
     let at = bytes.windows(LOAD.len()).position(|window| window == LOAD).context("a load of a slot")?;
     bytes[at + 3] = 0xe8;

@@ -9,7 +9,7 @@ use crate::report::{Counts, Kind, Violation};
 use crate::side::{Pair, Side};
 use crate::value::Value;
 
-/// Where every frame keeps its caller's frame pointer and its return address (DESIGN.md 3).
+/// Where a frame keeps its caller's frame pointer, if it has one of its own, and its return address (DESIGN.md 3).
 const SAVED_FP: i64 = -16;
 const RETURN_ADDRESS: i64 = -8;
 /// Bytes of an address.
@@ -58,6 +58,7 @@ pub fn check(
     counts.frames += 1;
     counts.call_sites += sites.home.len() as u64;
     frame_sizes(functions, &sites, &mut violations);
+    frame_pointers(functions, &sites, &mut violations);
     let mut described = true;
     for side in Side::BOTH {
         for site in &sites[side] {
@@ -176,19 +177,41 @@ fn frame_sizes(functions: Pair<&Function>, sites: &Pair<Vec<&Leave>>, violations
     }
 }
 
+/// Whether the frame around a call has a frame pointer, or the register is still the caller's.
+pub fn has_frame_pointer(site: &Leave, isa: &dyn Isa) -> bool {
+    site.state.register(isa.fp()) != Value::Entry(isa.fp())
+}
+
+fn frame_pointers(functions: Pair<&Function>, sites: &Pair<Vec<&Leave>>, violations: &mut Vec<Violation>) {
+    let name = &functions.home.name;
+    for (home, visitor) in sites.home.iter().zip(&sites.visitor) {
+        let site = Pair { home, visitor };
+        let has = Pair::new(|side| has_frame_pointer(site[side], isa::of(side)));
+        if !has.agree() {
+            let message = "the frame pointer at the uniform call is";
+            let shown = has.map(|has| if has { "the frame's" } else { "the caller's" });
+            let call = functions.home.body.graph.insn(home.insn);
+            violations.push(Violation::new(Kind::Frame, name, call.end(), message).with_values(shown));
+            return;
+        }
+    }
+}
+
 fn frame_record(function: &Function, isa: &dyn Isa, site: &Leave, violations: &mut Vec<Violation>) {
     let call = function.body.graph.insn(site.insn);
     let mut report = |what: &str, value: Value| {
         let message = format!("{} at the uniform call, {what} ({})", isa.name(), show(value, isa));
         violations.push(Violation::new(Kind::Frame, &function.name, call.end(), message));
     };
-    let fp = site.state.register(isa.fp());
-    if fp != Value::Frame(SAVED_FP) {
-        report("the frame pointer is not CFA-16", fp);
-    }
-    let saved = site.state.cell(SAVED_FP, WORD);
-    if saved != Value::Entry(isa.fp()) {
-        report("CFA-16 does not hold the caller's frame pointer", saved);
+    if has_frame_pointer(site, isa) {
+        let fp = site.state.register(isa.fp());
+        if fp != Value::Frame(SAVED_FP) {
+            report("the frame pointer is neither CFA-16 nor the caller's", fp);
+        }
+        let saved = site.state.cell(SAVED_FP, WORD);
+        if saved != Value::Entry(isa.fp()) {
+            report("CFA-16 does not hold the caller's frame pointer", saved);
+        }
     }
     if let Some(link) = isa.link() {
         let saved = site.state.cell(RETURN_ADDRESS, WORD);
@@ -226,13 +249,15 @@ fn described_frames(
             let table = base.map_or_else(|| "unknown".to_owned(), |value| show(value, isa));
             report("the CFA", "CFA".to_owned(), table);
         }
+        let saved_fp = has_frame_pointer(site, isa).then_some(SAVED_FP);
         for (what, place, expected) in
-            [("the saved frame pointer", row.fp, SAVED_FP), ("the return address", row.link, RETURN_ADDRESS)]
+            [("the saved frame pointer", row.fp, saved_fp), ("the return address", row.link, Some(RETURN_ADDRESS))]
         {
-            if place != Some(expected) {
-                let table =
-                    place.map_or_else(|| "not saved".to_owned(), |n| format!("at {}", crate::insn::CfaOffset(n)));
-                report(what, format!("at {}", crate::insn::CfaOffset(expected)), table);
+            if place != expected {
+                let show = |place: Option<i64>| {
+                    place.map_or_else(|| "not saved".to_owned(), |n| format!("at {}", crate::insn::CfaOffset(n)))
+                };
+                report(what, show(expected), show(place));
             }
         }
     }

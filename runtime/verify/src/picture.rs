@@ -2,7 +2,7 @@
 
 use crate::binary::Binary;
 use crate::flow::Leave;
-use crate::frames::sites;
+use crate::frames::{has_frame_pointer, sites};
 use crate::functions::{Function, Program};
 use crate::insn::{CfaOffset, Flow};
 use crate::isa;
@@ -14,7 +14,7 @@ use anyhow::{Result, bail};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-/// The frame pointer's distance from the CFA (DESIGN.md 3).
+/// The distance from the CFA of a frame's frame pointer, and of what it was before (DESIGN.md 3).
 const FRAME_POINTER: i64 = -16;
 
 /// Shows the frames of `function`, or of all functions that have a uniform frame.
@@ -112,7 +112,18 @@ fn rows(
         .collect();
     let mut all: Vec<std::ops::Range<i64>> = pieces(functions).collect();
     all.extend(named.iter().map(|(offset, v)| *offset..*offset + i64::from(v.size.unwrap_or(1))));
-    let mut rows = vec![record(-8, "return address"), record(FRAME_POINTER, "caller's frame pointer")];
+    let has_pointer = calls.home.first().is_some_and(|call| has_frame_pointer(call, isa::of(Side::Home)));
+    let mut rows = vec![record(-8, "return address")];
+    rows.push(if has_pointer {
+        record(FRAME_POINTER, "caller's frame pointer")
+    } else {
+        let slot = Slot { offset: FRAME_POINTER, size: 8 };
+        Row {
+            slot,
+            sides: Pair::new(|side| usage(functions[side], slot, side, map.as_ref())),
+            what: "nothing".to_owned(),
+        }
+    });
     for slot in joined(all.into_iter().filter(|p| p.start < FRAME_POINTER && p.end <= FRAME_POINTER).collect())
         .into_iter()
         .rev()
@@ -150,7 +161,7 @@ fn distance(variable: &Variable, side: Side, call: &Leave) -> Option<i64> {
     let base = match register {
         None => Value::Frame(0),
         Some(n) if isa.dwarf_register(isa.sp()) == Some(n) => call.state.register(isa.sp()),
-        Some(n) if isa.dwarf_register(isa.fp()) == Some(n) => Value::Frame(FRAME_POINTER),
+        Some(n) if isa.dwarf_register(isa.fp()) == Some(n) => call.state.register(isa.fp()),
         Some(_) => return None,
     };
     match base.plus(offset) {

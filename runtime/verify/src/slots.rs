@@ -3,7 +3,7 @@
 
 use crate::bits::FrameBytes;
 use crate::flow::{FrameAccess, Leave};
-use crate::frames::sites;
+use crate::frames::{has_frame_pointer, sites};
 use crate::functions::{Function, Program};
 use crate::graph::{BlockId, InsnId};
 use crate::insn::{CfaOffset, Reg};
@@ -14,8 +14,9 @@ use crate::value::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-/// The frame record is above all slots.
-const TOP: i64 = -16;
+/// The frame record is above all slots; without a frame pointer it is the return address.
+const RECORD: i64 = -16;
+const RETURN_ADDRESS: i64 = -8;
 /// Slots are at the bottom of the frame; more bytes of them are not looked at.
 const MAX_BYTES: i64 = 1 << 18;
 
@@ -61,9 +62,11 @@ pub struct SlotMap {
 impl SlotMap {
     /// Analyses a function.
     pub fn of(program: &Program, functions: Pair<&Function>) -> SlotMap {
-        let range = slot_range(functions);
-        let slots = joined(pieces(functions).filter(|piece| range.contains(&piece.start)).collect());
         let sites = sites(program, functions);
+        let has_pointer = |side| sites[side].iter().any(|site| has_frame_pointer(site, isa::of(side)));
+        let range =
+            slot_range(functions, if Side::BOTH.into_iter().any(has_pointer) { RECORD } else { RETURN_ADDRESS });
+        let slots = joined(pieces(functions).filter(|piece| range.contains(&piece.start)).collect());
         let across = Pair::new(|side| across(functions[side], &sites[side], &range));
         SlotMap { range, slots, across }
     }
@@ -126,11 +129,11 @@ pub fn check(program: &Program, functions: Pair<&Function>, counts: &mut Counts)
     violations.into_values().collect()
 }
 
-/// From the lowest access to the lowest address that is taken, on either ISA.
-fn slot_range(functions: Pair<&Function>) -> Range<i64> {
+/// From the lowest access to the lowest address that is taken, on either ISA, or to `top`.
+fn slot_range(functions: Pair<&Function>, top: i64) -> Range<i64> {
     let facts = functions.map(|f| &f.body.facts);
     let taken = [facts.home, facts.visitor].into_iter().filter_map(|f| f.taken.first().copied()).min();
-    let end = taken.unwrap_or(TOP).min(TOP);
+    let end = taken.unwrap_or(top).min(top);
     let all = facts.home.accesses.values().chain(facts.visitor.accesses.values()).flatten();
     let start = all.filter(|a| a.exact).map(|a| a.offset).min().unwrap_or(end);
     start.min(end)..end.min(start.saturating_add(MAX_BYTES))

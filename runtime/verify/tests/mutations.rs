@@ -3,7 +3,7 @@
 mod common;
 mod robustness;
 
-use common::{at, find, image_offset, instructions, program, put, section, symbol};
+use common::{at, find, image_offset, instructions, program, put, section, symbol, without_frame_pointers};
 use object::elf;
 use twin_verify::insn::Flow;
 use twin_verify::report::{Kind, Violation};
@@ -21,9 +21,14 @@ const SYMBOL_SIZE: usize = 16;
 
 /// Checks a corrupted copy of the program.
 fn violations(mutate: impl FnOnce(&mut Vec<u8>)) -> Vec<Violation> {
-    let mut bytes = program().to_vec();
+    violations_in(program(), mutate)
+}
+
+/// Checks a corrupted copy of `program`.
+fn violations_in(program: &[u8], mutate: impl FnOnce(&mut Vec<u8>)) -> Vec<Violation> {
+    let mut bytes = program.to_vec();
     mutate(&mut bytes);
-    assert_ne!(bytes, program(), "the mutation changes something");
+    assert_ne!(bytes, program, "the mutation changes something");
     let report = twin_verify::verify(&bytes).expect("still a twin program");
     assert_eq!(report.uniform, report.violations.is_empty());
     report.violations
@@ -32,7 +37,12 @@ fn violations(mutate: impl FnOnce(&mut Vec<u8>)) -> Vec<Violation> {
 /// All violations must be of one kind and about one thing, and one of them must have that text.
 #[track_caller]
 fn expect(kind: Kind, subject: &str, text: &str, mutate: impl FnOnce(&mut Vec<u8>)) {
-    let violations = violations(mutate);
+    expect_in(program(), kind, subject, text, mutate);
+}
+
+#[track_caller]
+fn expect_in(program: &[u8], kind: Kind, subject: &str, text: &str, mutate: impl FnOnce(&mut Vec<u8>)) {
+    let violations = violations_in(program, mutate);
     let shown: Vec<String> = violations.iter().map(ToString::to_string).collect();
     assert!(shown.iter().any(|v| v.starts_with(subject) && v.contains(text)), "no `{text}` in {shown:#?}");
     assert!(violations.iter().all(|v| v.kind == kind && v.subject == subject), "more than that: {shown:#?}");
@@ -59,6 +69,9 @@ fn the_program_itself_is_uniform() {
     assert!(c.functions > 50 && c.data > 20 && c.call_sites > 100 && c.frames > 20 && c.slots > 50, "{c:?}");
     assert!(c.known_values > 50 && c.described_frames >= 5 && c.bytes > 1000 && c.private_bytes > 1000, "{c:?}");
     assert!(report.private.iter().all(|region| !region.reason.is_empty()));
+    let report = twin_verify::verify(without_frame_pointers()).expect("twin program");
+    assert_eq!(report.violations, []);
+    assert!(report.counts.described_frames >= 5, "{:?}", report.counts);
 }
 
 #[test]
@@ -280,6 +293,36 @@ fn return_address_in_the_wrong_place() {
         assert_eq!(word & 0x7c1f, 30 << 10 | 29, "a frame record");
         put(bytes, store.offset, &(word & !0x7c1f | 29 << 10 | 30).to_le_bytes());
     });
+}
+
+/// `stp xzr, x30` and `ldp xzr, x30` become those of x29, so that behind a hop it is what x86-64 left there.
+#[test]
+fn frame_pointer_that_is_saved_on_one_isa() {
+    let text = "slot CFA-16..CFA-8 lives across the uniform call on aarch64, but x86-64 never wrote it";
+    expect_in(without_frame_pointers(), Kind::Slot, "pair", text, |bytes| {
+        let all = instructions(bytes, Side::Visitor, "pair");
+        let pairs = all.iter().filter(|f| f.bytes[0] == 0xff && f.bytes[1] & 0x7f == 0x7b);
+        assert_eq!(pairs.map(|pair| bytes[pair.offset] = 0xfd).count(), 2);
+    });
+}
+
+/// An instruction in front of a call becomes `mov x29, sp`.
+#[test]
+fn frame_pointer_on_one_isa() {
+    let found = violations_in(without_frame_pointers(), |bytes| {
+        let all = instructions(bytes, Side::Visitor, "pair");
+        let index = all.windows(2).position(|w| w[1].insn.is_call()).expect("call");
+        put(bytes, all[index].offset, &[0xfd, 0x03, 0x00, 0x91]);
+    });
+    assert!(found.iter().all(|v| matches!(v.kind, Kind::Frame | Kind::Cfi) && v.subject == "pair"), "{found:#?}");
+    let shown: Vec<String> = found.iter().map(ToString::to_string).collect();
+    for text in [
+        "the frame pointer at the uniform call is: the caller's on x86-64, the frame's on aarch64",
+        "aarch64 at the uniform call, the frame pointer is neither CFA-16 nor the caller's (CFA-48)",
+        "the frame pointer is not what it was on entry (CFA-48)",
+    ] {
+        assert!(shown.iter().any(|v| v.contains(text)), "no `{text}` in {shown:#?}");
+    }
 }
 
 /// The description of the saved frame pointer goes one word down.

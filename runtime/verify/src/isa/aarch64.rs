@@ -380,7 +380,9 @@ impl Reader {
             let size = transfer_size(opcode).unwrap_or(size);
             let mut access = Access::at(base, at, size);
             access.index = index;
-            access.reads = !store;
+            // A load into the zero register is none.
+            let nowhere = register == Some(Expr::Constant(0)) && !updates_memory(&self.raw);
+            access.reads = !store && !nowhere;
             access.writes = store || updates_memory(&self.raw);
             access.signed =
                 matches!(opcode, LDRSB | LDRSH | LDRSW | LDURSB | LDURSH | LDURSW | LDPSW | LDTRSB | LDTRSH | LDTRSW);

@@ -30,17 +30,25 @@ int main(void) {
 }
 "#;
 
-/// The program, as twin-cc made it.
+/// The program with frame pointers, as twin-cc made it.
 pub fn program() -> &'static [u8] {
     static PROGRAM: OnceLock<Vec<u8>> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let directory = tempfile::tempdir().expect("temporary directory");
-        let (source, program) = (directory.path().join("program.c"), directory.path().join("program"));
-        std::fs::write(&source, SOURCE).expect("source");
-        let status = Command::new(compiler()).arg("-O2").arg(&source).arg("-o").arg(&program).status();
-        assert!(status.expect("twin-cc runs; build it with `cargo build --release && ci/sysroot`").success());
-        std::fs::read(program).expect("program")
-    })
+    PROGRAM.get_or_init(|| build("-fno-omit-frame-pointer"))
+}
+
+/// The program without frame pointers.
+pub fn without_frame_pointers() -> &'static [u8] {
+    static PROGRAM: OnceLock<Vec<u8>> = OnceLock::new();
+    PROGRAM.get_or_init(|| build("-fomit-frame-pointer"))
+}
+
+fn build(option: &str) -> Vec<u8> {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let (source, program) = (directory.path().join("program.c"), directory.path().join("program"));
+    std::fs::write(&source, SOURCE).expect("source");
+    let status = Command::new(compiler()).args(["-O2", option]).arg(&source).arg("-o").arg(&program).status();
+    assert!(status.expect("twin-cc runs; build it with `cargo build --release && ci/sysroot`").success());
+    std::fs::read(program).expect("program")
 }
 
 /// twin-cc, which has to stand beside its sysroot.
