@@ -154,6 +154,18 @@ fn transfer_size(opcode: Opcode) -> Option<u32> {
     })
 }
 
+/// Bytes of the elements that a load spreads over whole registers.
+fn replicated(opcode: Opcode, operand: &Operand) -> Option<u32> {
+    match *operand {
+        Operand::SIMDRegisterGroup(_, _, element, count)
+            if matches!(opcode, Opcode::LD1R | Opcode::LD2R | Opcode::LD3R | Opcode::LD4R) =>
+        {
+            Some(element_bytes(element) * u32::from(count))
+        }
+        _ => None,
+    }
+}
+
 fn is_store(opcode: Opcode) -> bool {
     use Opcode::*;
     matches!(
@@ -377,7 +389,7 @@ impl Reader {
         let mut at = displacement;
         for operand in &self.raw.operands[first..last] {
             let Some((size, register)) = transferred(operand) else { continue };
-            let size = transfer_size(opcode).unwrap_or(size);
+            let size = transfer_size(opcode).or_else(|| replicated(opcode, operand)).unwrap_or(size);
             let mut access = Access::at(base, at, size);
             access.index = index;
             // A load into the zero register is none.
@@ -519,5 +531,22 @@ fn condition(code: u8) -> Condition {
         8 => Condition::Above,
         9 => Condition::BelowOrEqual,
         _ => Condition::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_spread_is_loaded_once() {
+        let sizes = |word: u32| {
+            let insn = Aarch64.decode(&word.to_le_bytes(), 0x1000).expect("an instruction");
+            insn.accesses.iter().map(|access| (access.size, access.reads)).collect::<Vec<_>>()
+        };
+        // ld1r {v0.8b}, [x8]; ld1r {v0.2d}, [x8]; ld2r {v0.4h, v1.4h}, [x8]; ld1 {v0.8b}, [x8].
+        for (word, size) in [(0x0d40_c100, 1), (0x4d40_cd00, 8), (0x0d60_c500, 4), (0x0c40_7100, 8)] {
+            assert_eq!(sizes(word), [(size, true)], "{word:#x}");
+        }
     }
 }
