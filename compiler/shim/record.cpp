@@ -7,7 +7,6 @@
 #include "llvm/CodeGen/MachineFunction.h"
 #include "llvm/CodeGen/MachineInstrBuilder.h"
 #include "llvm/CodeGen/TargetFrameLowering.h"
-#include "llvm/CodeGen/TargetInstrInfo.h"
 #include "llvm/CodeGen/TargetLowering.h"
 #include "llvm/CodeGen/TargetOpcodes.h"
 #include "llvm/CodeGen/TargetSubtargetInfo.h"
@@ -57,13 +56,6 @@ private:
     llvm_unreachable("a register of the target");
   }
 
-  static unsigned opcode(const TargetInstrInfo &TII, StringRef Name) {
-    for (unsigned Opcode = 0; Opcode < TII.getNumOpcodes(); ++Opcode)
-      if (Name == TII.getName(Opcode))
-        return Opcode;
-    llvm_unreachable("an instruction of the target");
-  }
-
   static bool dropRegister(MachineInstr &MI) {
     const MachineFunction &MF = *MI.getMF();
     const TargetRegisterInfo &TRI = *MF.getSubtarget().getRegisterInfo();
@@ -87,7 +79,8 @@ private:
 
   static bool dropPush(MachineInstr &MI) {
     const TargetInstrInfo &TII = *MI.getMF()->getSubtarget().getInstrInfo();
-    static const unsigned Push = opcode(TII, "PUSH64r"), Pop = opcode(TII, "POP64r"), Lea = opcode(TII, "LEA64r");
+    static const unsigned Push = twin::opcodeNamed(TII, "PUSH64r"), Pop = twin::opcodeNamed(TII, "POP64r"),
+                          Lea = twin::opcodeNamed(TII, "LEA64r");
     if (MI.getOpcode() != Push && MI.getOpcode() != Pop)
       return false;
     // Unlike additions it spares the flags.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "llvm/CodeGen/MachineFunctionPass.h"
+#include "llvm/CodeGen/TargetInstrInfo.h"
 #include "llvm/CodeGen/TargetRegisterInfo.h"
 
 extern "C" {
@@ -52,6 +53,8 @@ uint32_t siteOf(const llvm::MachineInstr &MI);
 bool hasUniformCalls(const llvm::MachineFunction &MF);
 /// Folding a load into a call makes a new instruction without the label; this puts the labels back.
 void restoreLabels(llvm::MachineFunction &MF);
+/// The opcode with this name; the headers with the numbers are not installed. This is slow, and seldom needed.
+unsigned opcodeNamed(const llvm::TargetInstrInfo &TII, llvm::StringRef Name);
 /// Whether `MI` accesses several vectors and then has the address behind what it accessed as its first result.
 bool writesBack(const llvm::MachineInstr &MI);
 /// Makes it one that does not, and an addition.

@@ -6,13 +6,11 @@
 #include "llvm/CodeGen/MachineInstr.h"
 #include "llvm/CodeGen/MachineInstrBuilder.h"
 #include "llvm/CodeGen/MachineRegisterInfo.h"
-#include "llvm/CodeGen/TargetInstrInfo.h"
 #include "llvm/CodeGen/TargetSubtargetInfo.h"
 
 using namespace llvm;
 
-// The headers with the numbers of opcodes are not installed. This is slow, and seldom needed.
-static unsigned opcodeNamed(const TargetInstrInfo &TII, StringRef Name) {
+unsigned twin::opcodeNamed(const TargetInstrInfo &TII, StringRef Name) {
   for (unsigned Opcode = 0; Opcode < TII.getNumOpcodes(); ++Opcode)
     if (TII.getName(Opcode) == Name)
       return Opcode;
@@ -59,14 +57,14 @@ void twin::splitWriteBack(MachineInstr &MI) {
   const TargetInstrInfo &TII = *MI.getMF()->getSubtarget().getInstrInfo();
   const StringRef Name = TII.getName(MI.getOpcode()).drop_back(Suffix.size());
   MachineBasicBlock &MBB = *MI.getParent();
-  MachineInstrBuilder Plain = BuildMI(MBB, MI, MI.getDebugLoc(), TII.get(opcodeNamed(TII, Name)));
+  MachineInstrBuilder Plain = BuildMI(MBB, MI, MI.getDebugLoc(), TII.get(twin::opcodeNamed(TII, Name)));
   for (const MachineOperand &Op : drop_begin(drop_end(MI.explicit_operands())))
     if (Op.isImm())
       Plain.addImm(Op.getImm());
     else
       Plain.addReg(Op.getReg(), getDefRegState(Op.isDef()), Op.getSubReg());
   Plain.cloneMemRefs(MI);
-  BuildMI(MBB, MI, MI.getDebugLoc(), TII.get(opcodeNamed(TII, "ADDXri")), MI.getOperand(0).getReg())
+  BuildMI(MBB, MI, MI.getDebugLoc(), TII.get(twin::opcodeNamed(TII, "ADDXri")), MI.getOperand(0).getReg())
       .addReg(MI.getOperand(MI.getNumExplicitOperands() - 2).getReg())
       .addImm(accessedBytes(Name))
       .addImm(/*shift=*/0);
