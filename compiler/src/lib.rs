@@ -17,3 +17,4 @@ pub mod polls;
 pub mod processor;
 pub mod record;
 pub mod slots;
+pub mod times;

@@ -3,6 +3,7 @@
 use crate::convention::{Conventions, Mode, Symbols};
 use crate::ir::{self, FUNCTION_INDEX, Value};
 use crate::processor::{self, Processor};
+use crate::times::{self, Phase};
 use crate::{align, canonical, codegen, isa, lower, lto, polls, record, slots};
 use anyhow::{Context as _, Result, anyhow};
 use inkwell::context::Context;
@@ -79,11 +80,13 @@ fn compile_module(module: &Module, machine: &TargetMachine, mode: Mode, bitcode:
     }
     verdict?;
     let objects = align::run(&texts)?;
+    let _time = times::start(Phase::Packing);
     record::pack(&objects, symbols, bitcode)
 }
 
 /// The IR passes. Returns the symbols for the layout record.
 fn lower_module(module: &Module, machine: &TargetMachine, mode: Mode) -> Result<Symbols> {
+    let mut time = times::start(Phase::Lowering);
     let ir = ir::Module::new(module);
     canonical::run(ir)?;
     lower::returns::run(ir);
@@ -120,6 +123,7 @@ fn lower_module(module: &Module, machine: &TargetMachine, mode: Mode) -> Result<
     verify(module, "lowering")?;
     lower::allocas::run(ir, &mut conventions, &framed);
     ir.definitions().into_iter().for_each(|function| processor::keep_stack_alignment(ir, function));
+    time.turn_to(Phase::Slots);
     slots::run(ir, &conventions, &framed)?;
     verify(module, "slot placement")?;
     passes(module, machine, "function(mem2reg)")?;
@@ -149,6 +153,7 @@ fn frame_pointers(ir: ir::Module, framed: &[Value]) {
 
 /// Runs LLVM's optimisation pipeline `names` as clang does.
 fn optimise(module: &Module, machine: &TargetMachine, names: &str) -> Result<()> {
+    let _time = times::start(Phase::Optimiser);
     let options = PassBuilderOptions::create();
     options.set_loop_slp_vectorization(true);
     module.run_passes(names, machine, options).map_err(|e| anyhow!("internal error: {names}: {e}"))

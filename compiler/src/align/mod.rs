@@ -8,6 +8,7 @@
 mod text;
 
 use crate::isa::both;
+use crate::times::{self, Phase};
 use anyhow::{Result, bail};
 use std::collections::HashSet;
 use text::{Function, Place, Text};
@@ -36,6 +37,7 @@ enum Mark {
 /// # Errors
 /// If the texts do not have the same call sites in the same order, or an assembler refuses.
 pub fn run(texts: &[String; 2]) -> Result<[Vec<u8>; 2]> {
+    let _time = times::start(Phase::Padding(0));
     let isas = both();
     let mut texts = [Text::parse(isas[0], &texts[0]), Text::parse(isas[1], &texts[1])];
     keep_common(&mut texts);
@@ -50,9 +52,13 @@ pub fn run(texts: &[String; 2]) -> Result<[Vec<u8>; 2]> {
         // The second round is often the last, so that it tries for the whole.
         let whole = round == 1 || moved.is_empty();
         let assemble = |text: &mut Text| if whole { text.assemble() } else { text.measure(&moved) };
+        times::round(if whole { functions } else { moved.len() });
         let [home, visitor] = &mut texts;
         std::thread::scope(|scope| -> Result<()> {
-            let other = scope.spawn(|| assemble(visitor));
+            let other = scope.spawn(|| {
+                let _time = times::start(Phase::Padding(1));
+                assemble(visitor)
+            });
             assemble(home)?;
             other.join().unwrap_or_else(|_| bail!("assembler panicked"))
         })?;

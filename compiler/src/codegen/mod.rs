@@ -7,6 +7,7 @@ mod shim;
 pub use shim::{Refusal, assemble};
 
 use crate::isa::{self, Isa};
+use crate::times::{self, Phase};
 use crate::{ir, processor};
 use agree::{Meeting, Side};
 use anyhow::{Result, anyhow};
@@ -92,15 +93,17 @@ pub struct Generated {
 pub fn generate(bitcode: &[u8], functions: impl Iterator<Item = String>) -> Result<Generated> {
     let meeting = Meeting::new(functions);
     let (home, visitor) = std::thread::scope(|scope| {
-        let visitor = scope.spawn(|| generate_one(bitcode, isa::VISITOR, meeting.side(1)));
-        let home = generate_one(bitcode, isa::HOME, meeting.side(0));
+        let visitor = scope.spawn(|| generate_one(bitcode, 1, meeting.side(1)));
+        let home = generate_one(bitcode, 0, meeting.side(0));
         let visitor = visitor.join().unwrap_or_else(|_| Err(anyhow!("code generator panicked")));
         (home, visitor)
     });
     Ok(Generated { texts: [home?, visitor?], verdict: meeting.check() })
 }
 
-fn generate_one(bitcode: &[u8], isa: &dyn Isa, side: Side) -> Result<String> {
+fn generate_one(bitcode: &[u8], index: usize, side: Side) -> Result<String> {
+    let _time = times::start(Phase::Code(index));
+    let isa = isa::both()[index];
     let work = || -> Result<String> {
         let context = Context::create();
         let buffer = MemoryBuffer::create_from_memory_range_copy(bitcode, "twin");

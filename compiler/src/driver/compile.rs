@@ -7,6 +7,7 @@ use crate::convention::Mode;
 use crate::error::Unsupported;
 use crate::pipeline::{self, Input};
 use crate::processor::Processor;
+use crate::times::{self, Phase};
 use anyhow::{Context, Result, bail};
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
@@ -38,6 +39,9 @@ pub fn run(tools: &Tools, target: &Target, job: &Job) -> Result<u8> {
     };
     let output = job.output().context("clang names no output")?;
     write_atomically(output.as_ref(), &object)?;
+    if job.wants_times() {
+        eprint!("{}", times::report());
+    }
     Ok(0)
 }
 
@@ -88,10 +92,12 @@ fn front_end(job: &Job, extra: &[&str]) -> Result<Result<Vec<u8>, u8>> {
             arguments.push(word.clone());
         }
     }
+    let time = times::start(Phase::FrontEnd);
     let status = Command::new(&job.program)
         .args(&arguments)
         .status()
         .with_context(|| format!("cannot run {}", job.program.display()))?;
+    drop(time);
     if !status.success() {
         return Ok(Err(status.code().map_or(1, |code| code as u8)));
     }

@@ -70,6 +70,12 @@ impl Job {
         levels.next_back().filter(|level| !level.is_empty()).unwrap_or("0")
     }
 
+    /// Whether a table of times is asked for.
+    pub fn wants_times(&self) -> bool {
+        let asks = |word: &str| word == "-ftime-report" || word.starts_with("-ftime-report=");
+        self.arguments.iter().any(|a| a.to_str().is_some_and(asks))
+    }
+
     /// The argument behind `option`.
     pub fn value_of(&self, option: &str) -> Option<&OsStr> {
         let at = self.arguments.iter().position(|a| is(a, option))?;
