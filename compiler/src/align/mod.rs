@@ -52,7 +52,7 @@ pub fn run(texts: &[String; 2]) -> Result<[Vec<u8>; 2]> {
         // The second round is often the last, so that it tries for the whole.
         let whole = round == 1 || moved.is_empty();
         let assemble = |text: &mut Text| if whole { text.assemble() } else { text.measure(&moved) };
-        times::round(if whole { functions } else { moved.len() });
+        times::round();
         let [home, visitor] = &mut texts;
         std::thread::scope(|scope| -> Result<()> {
             let other = scope.spawn(|| {

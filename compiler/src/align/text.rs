@@ -3,6 +3,7 @@
 use super::Mark;
 use crate::codegen::{Refusal, assemble};
 use crate::isa::Isa;
+use crate::times;
 use anyhow::{Context, Result, bail};
 use object::{Object, ObjectSection};
 use std::borrow::Cow;
@@ -168,6 +169,7 @@ impl<'a> Text<'a> {
         let object = loop {
             let mut rendered = render(self);
             self.tabulate(&mut rendered.text, functions);
+            times::assembled(functions.len());
             match assemble(self.isa, &rendered.text) {
                 Ok(object) => break object,
                 Err(refusal) if self.lengthen(&refusal, &rendered) => {}
