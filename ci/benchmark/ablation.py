@@ -53,7 +53,8 @@ def _variant(builds, name, isa, variant, root):
     run(["llvm-link-22", "-S", *modules, "-o", module])
     if convention:
         text, number = preserve_none(module.read_text())
-        if not number:
+        # There may be main only.
+        if not number and len(re.findall("^define ", text, re.MULTILINE)) > 1:
             raise Failure(f"{name}: no function that can have another convention")
         module.write_text(text)
     run([clang, "-O2", "-Xclang", "-disable-llvm-passes", "-w", "-x", "ir", module, "-o", executable, "-lm"])

@@ -2,6 +2,7 @@
 
 import math
 
+from . import cost
 from .machine import ISAS
 
 
@@ -103,3 +104,4 @@ def rows(results):
         ratios = {name: seconds["twin"] / seconds["clang"] for name, seconds in results["compile"].items()}
         total = sum(s["twin"] for s in results["compile"].values()) / sum(s["clang"] for s in results["compile"].values())
         yield "CPU time of compiling against clang for one ISA", "no aim", f"{total:.2f} of all, mean {mean(ratios.values()):.2f}, worst {_worst(ratios)}", None
+    yield from cost.rows(results.get("costs", {}))

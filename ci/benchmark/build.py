@@ -51,8 +51,8 @@ class Program:
 class Builds:
     """The recipes that were chosen, and what was made of them."""
 
-    def __init__(self, only, quick):
-        everything = tomllib.loads((ROOT / "ci/benchmark/programs.toml").read_text())
+    def __init__(self, only, quick, table="programs.toml"):
+        everything = tomllib.loads((ROOT / "ci/benchmark" / table).read_text())
         unknown = [name for name in only if name not in everything]
         if unknown:
             raise Failure(f"no program {' '.join(unknown)}; there are {' '.join(everything)}")
@@ -82,7 +82,7 @@ class Builds:
 
     def make(self, compilers):
         """Builds everything that has changed, with all compilers. Returns where the sources are."""
-        roots = {name: self._source(name, recipe) for name, recipe in self.recipes.items()}
+        roots = {name: self.source(name) for name in self.recipes}
         # What takes longest comes first.
         names = sorted(self.recipes, key=lambda name: not self.recipes[name].get("slow"))
         jobs = {(name, compiler.name): (name, compiler, roots[name]) for name in names for compiler in compilers}
@@ -103,8 +103,9 @@ class Builds:
                 raise
             return {"failure": f"{name}: {compiler.name}: {failure}"}
 
-    def _source(self, name, recipe):
+    def source(self, name):
         """The directory of the source, prepared."""
+        recipe = self.recipes[name]
         if "source" not in recipe:
             return ROOT
         source = SOURCES / recipe["source"]

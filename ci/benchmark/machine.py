@@ -7,6 +7,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BIN = ROOT / "target/release"
@@ -26,16 +27,20 @@ class Outcome:
     output: str
     errors: str
     seconds: float  # of CPU, in user mode, with its children
+    system: float  # of CPU, in the kernel
+    elapsed: float  # by the clock
 
 
 def run(command, cwd=ROOT, environment=None):
     """Runs a command to its end. Raises Failure if that is not a good one."""
     command = [str(word) for word in command]
     with open(os.devnull) as nothing, tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        start = time.monotonic()
         child = subprocess.Popen(
             command, cwd=cwd, stdin=nothing, stdout=output, stderr=errors, env=dict(os.environ, LC_ALL="C", **(environment or {}))
         )
         _, status, usage = os.wait4(child.pid, 0)
+        elapsed = time.monotonic() - start
         child.returncode = os.waitstatus_to_exitcode(status)
         texts = []
         for file in (output, errors):
@@ -45,7 +50,7 @@ def run(command, cwd=ROOT, environment=None):
         lines = (texts[1].strip() or texts[0].strip() or "no message").splitlines()
         reason = next((line for line in lines if "error" in line), lines[-1])
         raise Failure(f"`{' '.join(command)}` failed ({child.returncode}): {reason}")
-    return Outcome(*texts, usage.ru_utime)
+    return Outcome(*texts, usage.ru_utime, usage.ru_stime, elapsed)
 
 
 class Progress:

@@ -152,6 +152,11 @@ def write(results, path):
         parts.append(("Hops by the pair vehicle, and bare futexes", _pair_plot(pyplot, results["pair"])))
     if "exec" in results:
         parts.append(("Hops by the exec vehicle", _exec_plot(pyplot, results["exec"])))
+    for name, found in results.get("costs", {}).items():
+        seconds = found["phases"]["seconds"]
+        parts.append((f"Where twin-cc's time goes: {name}'s {found['phases']['files']} largest files", _table(
+            ["phase", "seconds", "share"],
+            [(what, f"{took:.2f}", f"{took / seconds['total']:.0%}") for what, took in seconds.items()])))
     if results["failures"]:
         parts.append(("Failures", _table(["what"], [[line] for line in results["failures"]])))
     about = " · ".join(results["about"].values())
