@@ -28,7 +28,7 @@ def preserve_none(text):
             continue
         quoted = re.escape(name)
         pattern = re.compile(
-            rf"(?P<head>^define {_LINKAGE}|call {_MATH})(?:fastcc )?(?P<tail>[^@\n(]*(?:\(\d+\) [^@\n(]*)*@{quoted}\()", re.MULTILINE
+            rf"(?P<head>^define {_LINKAGE}|call {_MATH})(?:fastcc )?(?P<tail>[^@\n(]*(?:\([^()@\n]*\) [^@\n(]*)*@{quoted}\()", re.MULTILINE
         )
         replaced, calls = pattern.subn(r"\g<head>preserve_nonecc \g<tail>", text)
         if calls == len(re.findall(rf"@{quoted}(?![\w.$])", text)):

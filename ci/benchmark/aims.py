@@ -86,9 +86,9 @@ def rows(results):
         megabytes = int(sizes[-1]) - int(sizes[0])
         # The first hop moves the program's memory into pages that are new; the later ones copy nothing.
         for way, copying in (("first", "memcpy to new pages"), ("to aarch64", "memcpy"), ("to x86_64", "memcpy")):
-            copy, cost = ((large[key] - small[key]) / megabytes for key in (copying, way))
+            copy, own = ((large[key] - small[key]) / megabytes for key in (copying, way))
             yield (f"exec vehicle, cost of a MiB of touched memory, {'first hop' if way == 'first' else 'later ' + way}",
-                   f"{copying}'s", f"{cost / 1e3:.0f} µs; {copying} {copy / 1e3:.0f} µs", cost <= 1.1 * copy)
+                   f"{copying}'s", f"{own / 1e3:.0f} µs; {copying} {copy / 1e3:.0f} µs", own <= 1.1 * copy)
     if "untouched" in results:
         yield ("share of a hop spent on transforming state", "0",
                f"0: memory's hash is the same after each of {results['untouched']} hops (--check)", True)
