@@ -106,8 +106,10 @@ fn lower_module(module: &Module, machine: &TargetMachine, mode: Mode) -> Result<
     lower::labels::number(ir);
     lower::vectors::run(ir);
     // Once, instead of once an ISA: they decide anew what lives across calls. The first two leave no repeated load and
-    // no constant condition at -O0, by which only one of the ISAs would see that a call cannot be reached.
-    passes(module, machine, "function(early-cse<memssa>,sccp)")?;
+    // no constant condition at -O0, by which only one of the ISAs would see that a call cannot be reached; twice, because
+    // a load is known as soon as a loop is found not to turn.
+    passes(module, machine, "function(early-cse<memssa>,sccp,early-cse<memssa>,sccp)")?;
+    lower::aggregates::remove_self_copies(ir);
     passes(module, machine, "require<profile-summary>,function(codegenprepare)")?;
     conventions.add_declared(ir);
     if mode == Mode::Uniform {

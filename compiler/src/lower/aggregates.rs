@@ -26,6 +26,18 @@ pub fn run(module: Module, conventions: &Conventions) {
     }
 }
 
+/// Removes copies of aggregates to themselves: one code generator alone would see that they read nothing.
+pub fn remove_self_copies(module: Module) {
+    let copies = |call: &Value| {
+        let copies =
+            call.called_intrinsic().is_some_and(|n| n.starts_with("llvm.memcpy.") || n.starts_with("llvm.memmove."));
+        copies && call.arguments()[0] == call.arguments()[1] && call.arguments()[3].constant_int() == Some(0)
+    };
+    for function in module.definitions() {
+        function.instructions().into_iter().filter(|i| i.is_call() && copies(i)).for_each(Value::erase);
+    }
+}
+
 fn lower_call(module: Module, caller: Value, call: Value) {
     let mut handed_on = Vec::new();
     for (index, argument) in call.arguments().into_iter().enumerate() {

@@ -44,13 +44,25 @@ static int known_part(void) {
     return count(kept) + limit;
 }
 
+struct four { int parts[4]; };
+
+// Nothing is copied, and nothing read.
+static int copied_to_itself(void) {
+    struct four four = {{1, 2, 3, 4}};
+    count(4);
+    four = four;
+    count(5);
+    return 6;
+}
+
 int main(int argc, char **argv) {
     (void)argv;
     global = (unsigned long)argc;
     for (int i = 0; i < 3; i++) {
         printf("%d ", stored_before());
         printf("%d ", loaded_twice());
-        printf("%d\n", known_part());
+        printf("%d ", known_part());
+        printf("%d\n", copied_to_itself());
     }
     return 0;
 }
