@@ -88,6 +88,7 @@ fn compile_module(module: &Module, machine: &TargetMachine, mode: Mode, bitcode:
 fn lower_module(module: &Module, machine: &TargetMachine, mode: Mode) -> Result<Symbols> {
     let mut time = times::start(Phase::Lowering);
     let ir = ir::Module::new(module);
+    let optimised = !ir.definitions().iter().any(|f| f.has_attribute(FUNCTION_INDEX, "optnone"));
     canonical::run(ir)?;
     lower::returns::run(ir);
     if lower::wide::prepare(ir) {
@@ -106,9 +107,11 @@ fn lower_module(module: &Module, machine: &TargetMachine, mode: Mode) -> Result<
     lower::labels::number(ir);
     lower::vectors::run(ir);
     // Once, instead of once an ISA: they decide anew what lives across calls. The first two leave no repeated load and
-    // no constant condition at -O0, by which only one of the ISAs would see that a call cannot be reached; twice, because
-    // a load is known as soon as a loop is found not to turn.
-    passes(module, machine, "function(early-cse<memssa>,sccp,early-cse<memssa>,sccp)")?;
+    // no constant condition at -O0, by which only one of the ISAs would see that a call cannot be reached; twice there,
+    // because a load is known as soon as a loop is found not to turn.
+    const KNOWN: &str = "early-cse<memssa>,sccp";
+    let rounds = if optimised { KNOWN.to_owned() } else { format!("{KNOWN},{KNOWN}") };
+    passes(module, machine, &format!("function({rounds})"))?;
     lower::aggregates::remove_self_copies(ir);
     passes(module, machine, "require<profile-summary>,function(codegenprepare)")?;
     conventions.add_declared(ir);
