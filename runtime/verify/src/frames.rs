@@ -7,11 +7,8 @@ use crate::insn::{Flow, Insn};
 use crate::isa::{self, Isa};
 use crate::report::{Counts, Kind, Violation};
 use crate::side::{Pair, Side};
-use crate::value::Value;
+use crate::value::{RETURN_ADDRESS, SAVED_FP, Value};
 
-/// Where a frame keeps its caller's frame pointer, if it has one of its own, and its return address (DESIGN.md 3).
-const SAVED_FP: i64 = -16;
-const RETURN_ADDRESS: i64 = -8;
 /// Bytes of an address.
 const WORD: u32 = 8;
 

@@ -8,14 +8,11 @@ use crate::insn::{CfaOffset, Flow};
 use crate::isa;
 use crate::side::{Pair, Side};
 use crate::slots::{Slot, SlotMap, exact_accesses, joined, meaning, pieces};
-use crate::value::Value;
+use crate::value::{RETURN_ADDRESS, SAVED_FP, Value};
 use crate::variables::{self, Place, Variable, Variables};
 use anyhow::{Result, bail};
 use std::collections::BTreeSet;
 use std::fmt::Write;
-
-/// The distance from the CFA of a frame's frame pointer, and of what it was before (DESIGN.md 3).
-const FRAME_POINTER: i64 = -16;
 
 /// Shows the frames of `function`, or of all functions that have a uniform frame.
 ///
@@ -113,20 +110,18 @@ fn rows(
     let mut all: Vec<std::ops::Range<i64>> = pieces(functions).collect();
     all.extend(named.iter().map(|(offset, v)| *offset..*offset + i64::from(v.size.unwrap_or(1))));
     let has_pointer = calls.home.first().is_some_and(|call| has_frame_pointer(call, isa::of(Side::Home)));
-    let mut rows = vec![record(-8, "return address")];
+    let mut rows = vec![record(RETURN_ADDRESS, "return address")];
     rows.push(if has_pointer {
-        record(FRAME_POINTER, "caller's frame pointer")
+        record(SAVED_FP, "caller's frame pointer")
     } else {
-        let slot = Slot { offset: FRAME_POINTER, size: 8 };
+        let slot = Slot { offset: SAVED_FP, size: 8 };
         Row {
             slot,
             sides: Pair::new(|side| usage(functions[side], slot, side, map.as_ref())),
             what: "nothing".to_owned(),
         }
     });
-    for slot in joined(all.into_iter().filter(|p| p.start < FRAME_POINTER && p.end <= FRAME_POINTER).collect())
-        .into_iter()
-        .rev()
+    for slot in joined(all.into_iter().filter(|p| p.start < SAVED_FP && p.end <= SAVED_FP).collect()).into_iter().rev()
     {
         let sides = Pair::new(|side| usage(functions[side], slot, side, map.as_ref()));
         let mut names: BTreeSet<&str> = named

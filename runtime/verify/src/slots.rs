@@ -10,13 +10,10 @@ use crate::insn::{CfaOffset, Reg};
 use crate::isa;
 use crate::report::{Counts, Kind, Violation};
 use crate::side::{Pair, Side};
-use crate::value::Value;
+use crate::value::{RETURN_ADDRESS, SAVED_FP, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-/// The frame record is above all slots; without a frame pointer it is the return address.
-const RECORD: i64 = -16;
-const RETURN_ADDRESS: i64 = -8;
 /// Slots are at the bottom of the frame; more bytes of them are not looked at.
 const MAX_BYTES: i64 = 1 << 18;
 
@@ -64,8 +61,9 @@ impl SlotMap {
     pub fn of(program: &Program, functions: Pair<&Function>) -> SlotMap {
         let sites = sites(program, functions);
         let has_pointer = |side| sites[side].iter().any(|site| has_frame_pointer(site, isa::of(side)));
-        let range =
-            slot_range(functions, if Side::BOTH.into_iter().any(has_pointer) { RECORD } else { RETURN_ADDRESS });
+        // The frame record is above all slots; without a frame pointer it is the return address.
+        let top = if Side::BOTH.into_iter().any(has_pointer) { SAVED_FP } else { RETURN_ADDRESS };
+        let range = slot_range(functions, top);
         let slots = joined(pieces(functions).filter(|piece| range.contains(&piece.start)).collect());
         let across = Pair::new(|side| across(functions[side], &sites[side], &range));
         SlotMap { range, slots, across }

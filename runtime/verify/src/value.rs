@@ -3,8 +3,10 @@
 use crate::insn::Reg;
 use std::collections::BTreeMap;
 
-/// Where the saved frame pointer and the return address begin.
-const FRAME_RECORD: i64 = -16;
+/// Where a frame keeps its caller's frame pointer, if it has one of its own: distance from the CFA (DESIGN.md 3).
+pub const SAVED_FP: i64 = -16;
+/// Where every frame keeps its return address.
+pub const RETURN_ADDRESS: i64 = -8;
 /// Both ABIs keep the stack pointer aligned so at calls.
 const CFA_ALIGN: u64 = 16;
 
@@ -209,7 +211,7 @@ impl State {
     /// run; so nothing but registers of the caller goes into the frame record.
     pub fn store(&mut self, offset: i64, size: u32, value: Value) {
         let end = offset.saturating_add(size.into());
-        if end > FRAME_RECORD && !matches!(value, Value::Entry(_)) {
+        if end > SAVED_FP && !matches!(value, Value::Entry(_)) {
             return;
         }
         self.cells.retain(|&at, &mut (stored, _)| at >= end || at.saturating_add(stored.into()) <= offset);
@@ -276,6 +278,19 @@ mod tests {
         assert_eq!(Value::NearFrame(-64).with_bits(8), Some(Value::NearFrame(-64)));
         assert_eq!(Value::Frame(-64).with_bits(16), Some(Value::NearFrame(-64)));
         assert_eq!(Value::Unknown.with_bits(8), None);
+    }
+
+    /// As in `shr eax, 27; and eax, -16`, which is the sign bit at 16.
+    #[test]
+    fn a_masked_value_can_have_one_bit() {
+        let mut state = State::entry(Reg::integer(31), 0);
+        let whole = state.register(Reg::integer(3));
+        let masked = whole.masked(0xffff_fff0).expect("has a source");
+        assert_eq!([whole, masked].map(|value| state.only_bit(value)), [None, None]);
+        state.restrict(whole, 31);
+        assert_eq!(state.only_bit(masked), Some(16));
+        assert_eq!(whole.masked(0x18).and_then(|two| state.only_bit(two)), None);
+        assert_eq!(whole.masked(0x20).and_then(|none| state.only_bit(none)), None);
     }
 
     #[test]
