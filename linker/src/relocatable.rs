@@ -214,9 +214,9 @@ impl<'p> Half<'p> {
         if !is_private || !self.uniform.contains(section.name) {
             return section.name.into();
         }
-        let names = (0..).map(|n| format!("{}.private{n}", section.name));
-        let name = names.into_iter().find(|name| !self.uniform.contains(name.as_str()));
-        name.unwrap_or_default().into_bytes().into()
+        let mut names = (0..).map(|n| format!("{}.private{n}", section.name));
+        let name = names.find(|name| !self.uniform.contains(name.as_str()));
+        name.expect("there is always another number").into_bytes().into()
     }
 
     fn add_symbol(&mut self, name: impl Into<Vec<u8>>, bind: SymbolBind, kind: SymbolType) -> &mut build::Symbol<'p> {
@@ -258,7 +258,9 @@ impl<'p> Half<'p> {
                 if symbol.kind == elf::STT_TLS {
                     let is_free = |name: &String| !self.program.by_name.contains_key(name.as_str());
                     let mut names = std::iter::once(name.clone()).chain((1..).map(|n| format!("{}.{n}", symbol.name)));
-                    name = names.find(|name| is_free(name) && taken.insert(name.clone())).unwrap_or_default();
+                    name = names
+                        .find(|name| is_free(name) && taken.insert(name.clone()))
+                        .expect("there is always another number");
                 }
                 if let Some(new) = self.copy(id, symbol, &name) {
                     self.locals.insert((id, index), (new, name));
