@@ -210,9 +210,9 @@ void saveInPairs(MachineFunction &MF) {
   MF.getRegInfo().addPhysRegsUsedFromRegMask(Written);
 }
 
-// Prologue insertion for AArch64 adds a slot for the register scavenger, next to the frame pointer in front of everything
-// else or next to the stack pointer behind everything, if the frame looks too large for unscaled offsets (estimateRSStackSizeLimit in AArch64FrameLowering.cpp). Should this
-// prediction ever be wrong, the frames differ and compilation ends there.
+// Prologue insertion for AArch64 adds a slot for the register scavenger if the frame looks too large for unscaled offsets
+// (estimateRSStackSizeLimit in AArch64FrameLowering.cpp): next to the frame pointer, in front of everything else, or next
+// to the stack pointer, behind it. Should this prediction ever be wrong, the frames differ and compilation ends there.
 uint64_t emergencySlotBytes(const MachineFunction &MF) {
   constexpr uint64_t UnscaledLimit = 255;
   if (!MF.getTarget().getTargetTriple().isAArch64())

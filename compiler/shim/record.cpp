@@ -43,7 +43,7 @@ private:
     for (const CalleeSavedInfo &Saved : MF.getFrameInfo().getCalleeSavedInfo())
       if (AArch64 && Saved.getReg() == TRI.getRARegister())
         Link = MF.getFrameInfo().getObjectOffset(Saved.getFrameIdx());
-      else if (!AArch64 || Saved.getReg() != named(TRI, "FP"))
+      else if (!AArch64 || Saved.getReg() != framePointer(TRI))
         violation(MF, "register " + std::string(TRI.getName(Saved.getReg())) + " is saved in a frame without frame pointer");
     if (Link != (AArch64 ? -8 : 0))
       violation(MF, "the return address is saved at CFA" + std::to_string(Link) + " instead of CFA-8");
@@ -56,10 +56,17 @@ private:
     llvm_unreachable("a register of the target");
   }
 
+  // AArch64's.
+  static MCRegister framePointer(const TargetRegisterInfo &TRI) {
+    static const MCRegister Register = named(TRI, "FP");
+    return Register;
+  }
+
   static bool dropRegister(MachineInstr &MI) {
     const MachineFunction &MF = *MI.getMF();
     const TargetRegisterInfo &TRI = *MF.getSubtarget().getRegisterInfo();
-    static const MCRegister FramePointer = named(TRI, "FP"), Zero = named(TRI, "XZR");
+    static const MCRegister Zero = named(TRI, "XZR");
+    const MCRegister FramePointer = framePointer(TRI);
     if (MI.isCFIInstruction()) {
       const MCCFIInstruction &CFI = MF.getFrameInstructions()[MI.getOperand(0).getCFIIndex()];
       bool Rule = CFI.getOperation() == MCCFIInstruction::OpOffset || CFI.getOperation() == MCCFIInstruction::OpRestore;

@@ -143,16 +143,15 @@ fn lower_module(module: &Module, machine: &TargetMachine, mode: Mode) -> Result<
 /// to (as at `-O0`) or asks for the address of a frame. The others do not touch the register.
 fn frame_pointers(ir: ir::Module, framed: &[Value]) {
     const NAME: &str = "frame-pointer";
-    let asks = |call: Value| call.called_intrinsic().is_some_and(|name| name.starts_with("llvm.frameaddress"));
-    for function in ir.definitions() {
-        let given = function.string_attribute(NAME);
-        function.remove_string_attribute(NAME);
-        if framed.contains(&function) {
-            let wanted = matches!(given.as_deref(), Some("all" | "non-leaf" | "non-leaf-no-reserve"))
-                || function.instructions().into_iter().any(|i| i.is_call() && asks(i));
-            let value = if wanted { "all" } else { "reserved" };
-            function.add_attribute(FUNCTION_INDEX, ir.string_attribute(NAME, value));
-        }
+    let asks = |i: Value| i.called_intrinsic().is_some_and(|name| name.starts_with("llvm.frameaddress"));
+    let wanted = |function: &Value| {
+        matches!(function.string_attribute(NAME).as_deref(), Some("all" | "non-leaf" | "non-leaf-no-reserve"))
+            || function.instructions().into_iter().any(|i| i.is_call() && asks(i))
+    };
+    let values: Vec<&str> = framed.iter().map(|f| if wanted(f) { "all" } else { "reserved" }).collect();
+    ir.definitions().into_iter().for_each(|function| function.remove_string_attribute(NAME));
+    for (function, value) in framed.iter().zip(values) {
+        function.add_attribute(FUNCTION_INDEX, ir.string_attribute(NAME, value));
     }
 }
 

@@ -28,8 +28,8 @@ enum Mark {
     Padding { bytes: u64, executed: bool },
     /// An alignment directive: to a multiple of `to` bytes unless that takes more than `limit`.
     Align { to: u64, limit: u64 },
-    /// A return address (or the end of a function) that must be at one offset on both ISAs.
-    Site { end: bool },
+    /// A return address (or the end of a function) that must be at one offset on both ISAs, and the line of the call.
+    Site { end: bool, call: usize },
 }
 
 /// Assembles both texts (home first) into objects with equal return addresses and function sizes.
@@ -131,7 +131,7 @@ impl Walk<'_, '_> {
                     self.padding = Some(n);
                     self.position += if self.grow { bytes } else { 0 };
                 }
-                Mark::Site { end } => return Some(end),
+                Mark::Site { end, .. } => return Some(end),
             }
         }
         None

@@ -19,8 +19,6 @@ const NO_CODE: [&str; 4] = ["\t.loc\t", "\t.cfi_", "\t.file\t", "\t.size\t"];
 pub struct Place<'a> {
     pub mark: Mark,
     line: usize,
-    /// The line of the last instruction in front of it.
-    instruction: usize,
     /// Name of a site's label, for matching with the other ISA.
     pub label: &'a str,
     /// Offset in its function, as last assembled.
@@ -57,21 +55,21 @@ impl<'a> Function<'a> {
     /// All sites, each with whether it is the end of the function.
     pub fn sites(&self) -> impl Iterator<Item = (bool, &Place<'a>)> {
         self.places.iter().filter_map(|place| match place.mark {
-            Mark::Site { end } => Some((end, place)),
+            Mark::Site { end, .. } => Some((end, place)),
             _ => None,
         })
     }
 
     /// Forgets sites by their label, each with the padding in front of it; returns the lines of their calls.
     fn keep_sites(&mut self, wanted: impl Fn(&str) -> bool) -> Vec<usize> {
-        let is_lost = |place: &Place| matches!(place.mark, Mark::Site { .. }) && !wanted(place.label);
         let (mut kept, mut calls): (Vec<Place>, _) = (Vec::new(), Vec::new());
         for place in self.places.drain(..) {
-            if is_lost(&place) {
-                calls.push(place.instruction);
-                kept.pop();
-            } else {
-                kept.push(place);
+            match place.mark {
+                Mark::Site { call, .. } if !wanted(place.label) => {
+                    calls.push(call);
+                    kept.pop();
+                }
+                _ => kept.push(place),
             }
         }
         self.places = kept;
@@ -92,7 +90,7 @@ impl<'a> Text<'a> {
         let mut chosen = None;
         for (number, line) in text.lines().enumerate() {
             let mut put = |line, label, mark| {
-                let place = Place { mark, line, instruction: last_instruction, label, offset: 0 };
+                let place = Place { mark, line, label, offset: 0 };
                 functions.last_mut().expect("inside of a function").places.push(place);
             };
             if let Some(rest) = line.strip_prefix("\t.type\t")
@@ -101,9 +99,8 @@ impl<'a> Text<'a> {
                 name = Some(symbol);
             } else if let Some(label) = line.strip_suffix(':') {
                 if Some(label) == name {
-                    functions.push(Function { lines: header..number, section, places: Vec::new() });
-                    let begin = Place { mark: Mark::Begin, line: number, instruction: number, label: "", offset: 0 };
-                    functions.last_mut().expect("just pushed").places.push(begin);
+                    let begin = Place { mark: Mark::Begin, line: number, label: "", offset: 0 };
+                    functions.push(Function { lines: header..number, section, places: vec![begin] });
                     inside = true;
                     chosen = None;
                 } else if label.starts_with(".Ltwinskipped") {
@@ -115,7 +112,7 @@ impl<'a> Text<'a> {
                     let (place, executed) =
                         if end { (number, false) } else { chosen.take().unwrap_or((last_instruction, true)) };
                     put(place, "", Mark::Padding { bytes: 0, executed });
-                    put(number, label, Mark::Site { end });
+                    put(number, label, Mark::Site { end, call: last_instruction });
                     if end {
                         header = number + 1;
                         functions.last_mut().expect("inside of a function").lines.end = header;
