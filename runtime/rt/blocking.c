@@ -111,9 +111,9 @@ static void give_rest(const struct shape *shape, const struct call *call, uint64
 
 // Whether `call` is the one that a hop interrupted. Forgets that one, unless this is a wait in a signal handler.
 static int is_again(const struct call *call) {
-    struct interrupted *last = &state.interrupted;
-    int again = last->valid && last->depth == state.signal_depth && is_same(&last->call, call);
-    if (last->depth >= state.signal_depth) {
+    struct interrupted *last = &self.interrupted;
+    int again = last->valid && last->depth == self.signal_depth && is_same(&last->call, call);
+    if (last->depth >= self.signal_depth) {
         last->valid = 0;
     }
     return again;
@@ -121,10 +121,10 @@ static int is_again(const struct call *call) {
 
 static long with_timeout(const volatile uint8_t *stop, const struct call *original, struct call *call,
                          const struct shape *shape) {
-    struct interrupted *last = &state.interrupted;
+    struct interrupted *last = &self.interrupted;
     int again = is_again(original);
-    if (again && (shape->never_restarts ? last->handlers != state.handlers_run
-                                        : last->ending_handlers != state.ending_handlers_run)) {
+    if (again && (shape->never_restarts ? last->handlers != self.handlers_run
+                                        : last->ending_handlers != self.ending_handlers_run)) {
         give_rest(shape, original, last->deadline);
         return -EINTR;
     }
@@ -138,11 +138,11 @@ static long with_timeout(const volatile uint8_t *stop, const struct call *origin
             set_timeout(shape, call, deadline > now ? deadline - now : 0, &time);
         }
     }
-    uint64_t handlers = state.handlers_run, ending_handlers = state.ending_handlers_run;
+    uint64_t handlers = self.handlers_run, ending_handlers = self.ending_handlers_run;
     long result = __twin_kernel(stop, call);
     if (result == -ERESTART_POLL) {
         *last = (struct interrupted){
-            .valid = 1, .call = *original, .depth = state.signal_depth, .timeout = timeout, .deadline = deadline,
+            .valid = 1, .call = *original, .depth = self.signal_depth, .timeout = timeout, .deadline = deadline,
             .handlers = handlers, .ending_handlers = ending_handlers,
         };
     }
@@ -172,12 +172,12 @@ static long with_mask(const volatile uint8_t *stop, const struct call *original,
     }
     mask = *given & ~signal_bit(SIGURG);
     *argument = (long)&mask;
-    if (process.away && __twin_force_queued(mask)) {
+    if (self.away && __twin_force_queued(mask)) {
         return -EINTR;
     }
-    process.temporary_mask_active = process.away;
+    self.temporary_mask_active = self.away;
     long result = with_timeout(stop, original, call, shape);
-    process.temporary_mask_active = 0;
+    self.temporary_mask_active = 0;
     return result;
 }
 

@@ -137,7 +137,7 @@ const char *__twin_exec_hop(void) {
     if (process.executable < 0) {
         return "cannot hop: there is no x86-64 executable; start the program with `twin run`";
     }
-    sigset mask = state.mask;
+    sigset mask = self.mask;
     __twin_kernel_mask(ALL_SIGNALS); // until the other image has its handlers
     __twin_visitor_end();
     RAW(prctl, PR_GET_NAME, state.name);
@@ -197,12 +197,13 @@ _Noreturn void __twin_resume(const char *text) {
     }
     restore_descriptors();
     RAW(prctl, PR_SET_NAME, state.name);
+    __twin_resumed_thread();
     __twin_signals_install();
-    process.deferring++;
-    __twin_kernel_mask(state.mask);
+    here.deferring++;
+    __twin_kernel_mask(self.mask);
     __twin_arrive();
     __twin_trace_flush();
-    process.deferring--;
+    here.deferring--;
     __twin_update_poll();
-    __twin_continue(state.registers.sp);
+    __twin_continue(self.registers.sp);
 }

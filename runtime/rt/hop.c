@@ -10,46 +10,48 @@ uint64_t __twin_now(void) {
     return (uint64_t)time.seconds * 1000000000ul + (uint64_t)time.nanoseconds;
 }
 
-enum turn __twin_turn(void) { return __atomic_load_n(&state.turn, __ATOMIC_ACQUIRE); }
+enum turn __twin_turn(const struct hand *hand) { return __atomic_load_n(&hand->turn, __ATOMIC_ACQUIRE); }
 
 // Waits while it is `turn`'s turn, or until a signal comes. For a short time without sleeping, as most turns are short.
-void __twin_wait_turn(enum turn turn) {
+void __twin_wait_turn(struct hand *hand, enum turn turn) {
     const int spins = 1000;
     for (int i = 0; i < spins; i++) {
-        if (__twin_turn() != turn) {
+        if (__twin_turn(hand) != turn) {
             return;
         }
         relax();
     }
-    __atomic_store_n(&state.sleeping[process.role], 1, __ATOMIC_SEQ_CST);
-    RAW(futex, &state.turn, FUTEX_WAIT, turn, 0);
-    __atomic_store_n(&state.sleeping[process.role], 0, __ATOMIC_SEQ_CST);
+    // Home looks again now and then: the end of the visitor, of which the keeper tells, changes no turn.
+    static const struct timespec second = {1, 0};
+    __atomic_store_n(&hand->sleeping[process.role], 1, __ATOMIC_SEQ_CST);
+    RAW(futex, &hand->turn, FUTEX_WAIT, turn, process.role == OWNER ? &second : 0);
+    __atomic_store_n(&hand->sleeping[process.role], 0, __ATOMIC_SEQ_CST);
 }
 
-void __twin_give_turn(enum turn turn) {
-    __atomic_store_n(&state.turn, turn, __ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&state.sleeping[process.role == OWNER ? GUEST : OWNER], __ATOMIC_SEQ_CST)) {
-        RAW(futex, &state.turn, FUTEX_WAKE, 1);
+void __twin_give_turn(struct hand *hand, enum turn turn) {
+    __atomic_store_n(&hand->turn, turn, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&hand->sleeping[process.role == OWNER ? GUEST : OWNER], __ATOMIC_SEQ_CST)) {
+        RAW(futex, &hand->turn, FUTEX_WAKE, 1);
     }
 }
 
 // What the next poll has to do; forgets it.
 static enum isa next_isa(enum vehicle *vehicle) {
     *vehicle = state.vehicle;
-    if (state.signal_depth || state.stay_home) {
+    if (self.signal_depth || self.stay_home) {
         return NO_ISA; // asked again at the first poll after the handler, or the fork
     }
-    if (state.home_wanted) {
-        state.home_wanted = 0;
-        state.stay_home = 1;
+    if (self.home_wanted) {
+        self.home_wanted = 0;
+        self.stay_home = 1;
         return X86_64;
     }
-    if (state.requested_isa) {
-        enum isa isa = state.requested_isa;
-        *vehicle = state.requested_vehicle ? state.requested_vehicle : state.vehicle;
-        state.requested_isa = NO_ISA;
+    if (self.requested_isa) {
+        enum isa isa = self.requested_isa;
+        *vehicle = self.requested_vehicle ? self.requested_vehicle : state.vehicle;
+        self.requested_isa = NO_ISA;
         if (isa == THIS_ISA) {
-            state.requested_at = 0;
+            self.requested_at = 0;
         }
         return isa;
     }
@@ -61,32 +63,39 @@ void __twin_arrive(void) {
     if (state.check_hash) {
         __twin_hash_check();
     }
-    set_thread_pointer(state.registers.tp);
+    if (thread_pointer() != self.registers.tp) { // the program changed it on the other side
+        set_thread_pointer(self.registers.tp);
+    }
     __twin_kernel_altstack(1);
     __twin_trace_end();
-    write_fp_environment(state.registers.fp_environment);
+    write_fp_environment(self.registers.fp_environment);
 }
 
-// Home hands the program to its visitor and does what that asks for until it comes back.
+// Home hands the thread to its visitor and does what that asks for until it comes back.
 static void lend(void) {
     __twin_kernel_altstack(0);
-    process.away = 1;
-    __twin_give_turn(VISITOR);
+    // Before the visitor looks at the table of regions: who changes that from now on tells it.
+    __atomic_store_n(&self.away, 1, __ATOMIC_SEQ_CST);
+    __twin_give_turn(&self.hand, VISITOR);
     __twin_serve();
-    process.away = 0;
+    self.away = 0;
 }
 
-// The visitor, until the program comes.
+// The visitor, until the thread comes.
 void __twin_await_visit(void) {
-    while (__twin_turn() == HOME) {
-        __twin_wait_turn(HOME);
+    enum turn turn;
+    while ((turn = __twin_turn(&self.hand)) == HOME) {
+        __twin_wait_turn(&self.hand, HOME);
+    }
+    if (turn == VISITOR_LEAVES) {
+        __twin_visitor_leave();
     }
     __twin_window_follow();
 }
 
 static void hop_as_pair(void) {
     if (process.role == GUEST) {
-        __twin_give_turn(HOME);
+        __twin_give_turn(&self.hand, HOME);
         __twin_await_visit();
     } else {
         lend();
@@ -94,7 +103,7 @@ static void hop_as_pair(void) {
 }
 
 static void hop_failed(const char *message) {
-    state.hops--;
+    __twin_trace_cancel();
     if (!state.hop_failed) {
         __twin_say(message, "");
     }
@@ -104,25 +113,49 @@ static void hop_failed(const char *message) {
     }
 }
 
-// Makes sure that there is a window, an image to run, and for a pair a visitor. Nothing has left yet: a failure leaves
-// the program here.
-static const char *prepare(enum vehicle vehicle) {
-    sigset mask = state.mask;
+// With all signals blocked, and on the native stack.
+const char *__twin_open_window(uint64_t *copied) {
+    sigset mask = self.mask;
     struct rlimit limit;
     __twin_kernel_mask(ALL_SIGNALS);
     __twin_lift_file_limit(&limit);
-    if (process.keeper && state.visitor_end) {
-        __twin_visitor_end(); // somebody killed it while the program was here: another one will do
+    long error = __twin_window_open(copied);
+    __twin_restore_file_limit(&limit);
+    __twin_kernel_mask(mask);
+    return error < 0 ? "cannot hop: no memory for the window (memfd)" : 0;
+}
+
+static int others_are_away(void) {
+    EACH_THREAD(thread) {
+        if (thread != &self && thread->away) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+// Makes sure that there is a window, an image to run, and for a pair a visitor. Nothing has left yet: a failure leaves
+// the thread here.
+static const char *prepare(enum vehicle vehicle) {
+    if (vehicle == EXEC && state.thread_count > 1) {
+        return "cannot hop: a program with several threads hops as a pair only, and has to start on x86-64";
     }
     uint64_t copied;
-    const char *failure = 0;
-    if (__twin_window_open(&copied) < 0) {
-        failure = "cannot hop: no memory for the window (memfd)";
+    const char *failure = __twin_open_window(&copied);
+    __twin_trace_copied(copied);
+    sigset mask = self.mask;
+    struct rlimit limit;
+    __twin_kernel_mask(ALL_SIGNALS);
+    __twin_lift_file_limit(&limit);
+    if (process.keeper && state.visitor_end && !others_are_away()) {
+        __twin_visitor_end(); // somebody killed it while the program was here: another one will do
     }
     failure = failure || THIS_ISA == AARCH64 ? failure : __twin_find_qemu();
     failure = failure || THIS_ISA == AARCH64 ? failure : __twin_extract_image();
-    failure = failure || vehicle != PAIR || process.keeper ? failure : __twin_visitor_start();
-    __twin_trace_copied(copied);
+    if (!failure && vehicle == PAIR) {
+        failure = process.keeper ? 0 : __twin_visitor_start();
+        failure = failure || self.has_visitor ? failure : __twin_visitor_start_thread();
+    }
     __twin_restore_file_limit(&limit);
     __twin_kernel_mask(mask);
     return failure;
@@ -133,11 +166,20 @@ static uint64_t leave(uint64_t sp, enum isa to, enum vehicle vehicle) {
     if (THIS_ISA == AARCH64) {
         vehicle = process.role == GUEST ? PAIR : EXEC; // only an x86-64 home has visitors
     }
-    state.registers.sp = sp;
-    state.registers.fp_environment = read_fp_environment();
+    self.registers.sp = sp;
+    self.registers.fp_environment = read_fp_environment();
     __twin_trace_begin(((uint64_t *)sp)[1], to, vehicle);
-    const char *failure = process.role == GUEST ? 0 : prepare(vehicle);
+    const char *failure = 0;
+    if (process.role == OWNER) {
+        __twin_lock(&state.lock);
+        failure = prepare(vehicle);
+        __twin_unlock(&state.lock);
+    }
     if (!failure) {
+        if (state.check_hash && state.thread_count > 1) {
+            state.check_hash = 0;
+            __twin_say("memory is no longer checked at hops: other threads may change it", "");
+        }
         if (state.check_hash) {
             __twin_hash_store();
         }
@@ -155,11 +197,12 @@ static uint64_t leave(uint64_t sp, enum isa to, enum vehicle vehicle) {
     if (process.role == OWNER) {
         __twin_trace_flush();
     }
-    return state.registers.sp;
+    return self.registers.sp;
 }
 
 uint64_t __twin_attention(uint64_t sp) {
-    process.deferring++;
+    here.deferring++;
+    self.poll_wanted = 0;
     enum vehicle vehicle;
     enum isa to = next_isa(&vehicle);
     if (state.stress) {
@@ -168,7 +211,7 @@ uint64_t __twin_attention(uint64_t sp) {
     if (to == OTHER_ISA) {
         sp = leave(sp, to, vehicle);
     }
-    process.deferring--;
+    here.deferring--;
     __twin_update_poll();
     return sp;
 }
@@ -177,9 +220,9 @@ uint64_t __twin_attention(uint64_t sp) {
 // ask again). Then no hop happens until the fork is done.
 int __twin_want_home(void) {
     if (process.role == OWNER) {
-        state.stay_home = 1;
-    } else if (!state.signal_depth) {
-        state.home_wanted = 1;
+        self.stay_home = 1;
+    } else if (!self.signal_depth) {
+        self.home_wanted = 1;
         __twin_update_poll();
         return 1;
     }

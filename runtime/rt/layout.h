@@ -6,9 +6,11 @@
 #define ARENA_START 0x400000000
 #define ARENA_END 0xc00000000
 
-// In struct twin_state.
-#define STATE_MASK 0
-#define STATE_DEPTH 8
+// In struct thread.
+#define THREAD_MASK 16
+#define THREAD_DEPTH 24
+#define THREAD_NATIVE_X86_64 32
+#define THREAD_NATIVE_AARCH64 40
 
 // In struct poll.
 #define POLL_WANTED 1

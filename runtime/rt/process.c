@@ -38,6 +38,7 @@ long __twin_close_range(unsigned first, unsigned last, unsigned flags) {
 }
 
 _Noreturn void __twin_exit(int status) {
+    state.ending = 1;
     __twin_visitor_end();
     for (;;) {
         RAW(exit_group, status);
@@ -78,17 +79,23 @@ static long fork_from_window(void *signal) {
 
 // A child that sends `signal` when it ends.
 long __twin_fork(int signal) {
-    if (process.away) {
+    if (self.away) {
         return -EAGAIN; // a signal handler at the visitor: fork comes home first wherever it can (__twin_want_home)
     }
-    state.stay_home = 0;
-    sigset mask = state.mask;
+    self.stay_home = 0;
+    sigset mask = self.mask;
     __twin_kernel_mask(ALL_SIGNALS);
+    int others = state.thread_count > 1;
+    if (others) {
+        __twin_pause_others();
+    }
     long child = process.window >= 0 ? __twin_on_native_stack(fork_from_window, (void *)(long)signal)
                                      : RAW(clone, signal);
     if (child == 0) {
         state.pid = (int32_t)RAW(getpid);
-        state.hop[0].complete = state.hop[1].complete = 0;
+        __twin_only_thread();
+    } else if (others) {
+        __twin_unpause_others();
     }
     __twin_kernel_mask(mask);
     return child;

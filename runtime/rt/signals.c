@@ -3,7 +3,7 @@
 // Handlers are uniform functions; a handler runs at signal depth + 1, and no hop happens while the depth is above 0,
 // because its caller (the trampoline) is native. There are two ways to a handler:
 //   * the program runs in this process: the trampoline calls it at once;
-//   * it runs at the visitor, or the runtime is at work (process.deferring): the signal goes into the queue in `state`
+//   * it runs at the visitor, or the runtime is at work (here.deferring): the signal goes into the queue in `state`
 //     and __twin_deliver calls the handler, at the next poll or at the end of a system call, on whichever ISA the
 //     program is.
 // The kernel's mask is always the program's, but for SIGURG, which asks for hops and is never blocked.
@@ -15,8 +15,6 @@
 
 // A SIGURG is a hop request if it carries this value (or none at all: `kill -URG`). The low bytes: ISA and vehicle.
 #define REQUEST_MAGIC 0x5457494e00000000ul
-
-enum slot { SLOT_FREE, SLOT_FILLING, SLOT_FULL };
 
 static int is_handler(uint64_t handler) { return handler != SIG_DFL && handler != SIG_IGN; }
 static int is_fault(int signal) {
@@ -37,7 +35,7 @@ static void change_mask(sigset mask) {
     } else {
         // The kernel first: a handler that runs right now restores what the kernel has.
         __twin_kernel_mask(mask);
-        state.mask = mask;
+        self.mask = mask;
         __twin_update_poll();
     }
 }
@@ -51,7 +49,7 @@ long __twin_sigprocmask(int how, const sigset *new, sigset *old, size_t size) {
     if (size != KERNEL_SIGSET_SIZE || (new && (how < SIG_BLOCK || how > SIG_SETMASK))) {
         return -EINVAL;
     }
-    sigset before = state.mask;
+    sigset before = self.mask;
     if (new) {
         sigset set = *new;
         change_mask(how == SIG_BLOCK ? before | set : how == SIG_UNBLOCK ? before & ~set : set);
@@ -66,14 +64,14 @@ long __twin_sigprocmask(int how, const sigset *new, sigset *old, size_t size) {
 
 static void enqueue(int signal, const struct siginfo *info, int forced) {
     for (int i = 0; i < MAX_SIGNALS_QUEUED; i++) {
-        struct queued_signal *slot = &state.queue[i];
+        struct queued_signal *slot = &self.queue[i];
         if (signal < 32 && slot->info.signal == signal &&
             __atomic_load_n(&slot->status, __ATOMIC_ACQUIRE) == SLOT_FULL) {
             return; // a standard signal is pending once
         }
     }
     for (int i = 0; i < MAX_SIGNALS_QUEUED; i++) {
-        struct queued_signal *slot = &state.queue[i];
+        struct queued_signal *slot = &self.queue[i];
         uint32_t expected = SLOT_FREE;
         if (!__atomic_compare_exchange_n(&slot->status, &expected, SLOT_FILLING, 0, __ATOMIC_ACQ_REL,
                                          __ATOMIC_RELAXED)) {
@@ -82,7 +80,7 @@ static void enqueue(int signal, const struct siginfo *info, int forced) {
         slot->info = *info;
         slot->info.signal = signal;
         slot->forced = (uint32_t)forced;
-        slot->order = __atomic_add_fetch(&state.signals_queued, 1, __ATOMIC_RELAXED);
+        slot->order = __atomic_add_fetch(&self.signals_queued, 1, __ATOMIC_RELAXED);
         __atomic_store_n(&slot->status, SLOT_FULL, __ATOMIC_RELEASE);
         return;
     }
@@ -90,11 +88,11 @@ static void enqueue(int signal, const struct siginfo *info, int forced) {
 
 static struct queued_signal *first_deliverable(sigset mask) {
     struct queued_signal *first = 0;
-    if (state.signals_queued == state.signals_taken) {
+    if (self.signals_queued == self.signals_taken) {
         return 0;
     }
     for (int i = 0; i < MAX_SIGNALS_QUEUED; i++) {
-        struct queued_signal *slot = &state.queue[i];
+        struct queued_signal *slot = &self.queue[i];
         if (__atomic_load_n(&slot->status, __ATOMIC_ACQUIRE) == SLOT_FULL &&
             (slot->forced || !(mask & signal_bit(slot->info.signal))) && (!first || slot->order < first->order)) {
             first = slot;
@@ -112,27 +110,35 @@ int __twin_force_queued(sigset mask) {
     return slot != 0;
 }
 
-static void want_attention(void) {
+void __twin_want_attention(struct thread *thread) {
+    thread->wanted = 1;
     __twin_poll.wanted = 1;
     __twin_poll.requested = 1;
 }
 
 // Sets the bytes that polls look at. They are cleared before the reasons are looked at: a signal handler (of home,
-// perhaps, while this is the visitor) that adds a reason meanwhile sets them after that.
+// perhaps, while this is the visitor) or another thread that adds a reason meanwhile sets them after that.
 void __twin_update_poll(void) {
+    self.wanted = 0;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (self.requested_isa || self.home_wanted || self.poll_wanted || first_deliverable(self.mask)) {
+        self.wanted = 1;
+    }
     __twin_poll.wanted = 0;
     __twin_poll.requested = state.stress != 0;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    if (state.requested_isa || state.home_wanted || first_deliverable(state.mask)) {
-        want_attention();
+    EACH_THREAD(thread) {
+        if (thread->wanted) {
+            __twin_want_attention(thread);
+        }
     }
 }
 
 long __twin_sigpending(sigset *set, size_t size) {
     long result = RAW(rt_sigpending, set, size);
     for (int i = 0; result >= 0 && i < MAX_SIGNALS_QUEUED; i++) {
-        if (__atomic_load_n(&state.queue[i].status, __ATOMIC_ACQUIRE) == SLOT_FULL) {
-            *set |= signal_bit(state.queue[i].info.signal) & state.mask;
+        if (__atomic_load_n(&self.queue[i].status, __ATOMIC_ACQUIRE) == SLOT_FULL) {
+            *set |= signal_bit(self.queue[i].info.signal) & self.mask;
         }
     }
     return result;
@@ -148,15 +154,23 @@ static int is_on(const struct sigaltstack *stack, uint64_t sp) {
 static void call_handler(const struct sigaction *action, int signal, struct siginfo *info,
                          struct program_context *context, uint64_t stack) {
     handler_function handler = (handler_function)action->handler;
-    state.handlers_run++;
-    state.ending_handlers_run += !(action->flags & SA_RESTART);
-    state.signal_depth++;
+    self.handlers_run++;
+    self.ending_handlers_run += !(action->flags & SA_RESTART);
+    self.signal_depth++;
     if (stack) {
         __twin_handler_on_stack(handler, signal, info, context, stack & -16ul);
     } else {
         handler(signal, info, context);
     }
-    state.signal_depth--;
+    self.signal_depth--;
+}
+
+// Of a handler that wants the thread to look at something before it waits: ends the system call that it is in, or about to
+// make.
+void __twin_interrupt(void);
+void __twin_interrupt(void) {
+    self.poll_wanted = 1;
+    __twin_want_attention(&self);
 }
 
 static void run_queued(int signal, struct siginfo *info) {
@@ -164,35 +178,35 @@ static void run_queued(int signal, struct siginfo *info) {
     if (!is_handler(action.handler)) {
         if (action.handler == SIG_DFL && signal != SIGURG) {
             // The program took its handler away meanwhile: the kernel knows what the default is.
-            __twin_syscall(SYS_tgkill, state.pid, state.pid, signal, 0, 0, 0);
+            __twin_syscall(SYS_tgkill, state.pid, self.id, signal, 0, 0, 0);
         }
         return;
     }
-    sigset mask = state.mask;
+    sigset mask = self.mask;
     uint64_t frame = (uint64_t)__builtin_frame_address(0);
     struct program_context context = {0};
     context.mask = mask;
-    context.stack = state.altstack;
+    context.stack = self.altstack;
     context.rsp = context.rbp = frame;
     context.rip = (uint64_t)__builtin_return_address(0);
     if (action.flags & SA_RESETHAND) {
         state.actions[signal].handler = SIG_DFL;
     }
     change_mask(mask | action.mask | (action.flags & SA_NODEFER ? 0 : signal_bit(signal)));
-    int switch_stack = action.flags & SA_ONSTACK && state.altstack.size && !is_on(&state.altstack, frame);
-    call_handler(&action, signal, info, &context, switch_stack ? state.altstack.base + state.altstack.size : 0);
+    int switch_stack = action.flags & SA_ONSTACK && self.altstack.size && !is_on(&self.altstack, frame);
+    call_handler(&action, signal, info, &context, switch_stack ? self.altstack.base + self.altstack.size : 0);
     change_mask(context.mask);
 }
 
 // Runs the handlers of the queued signals that are not blocked. On the program's stack.
 void __twin_deliver(void) {
-    if (process.deferring) {
+    if (here.deferring) {
         return;
     }
     struct queued_signal *slot;
-    while ((slot = first_deliverable(state.mask))) {
+    while ((slot = first_deliverable(self.mask))) {
         struct siginfo info = slot->info;
-        state.signals_taken++;
+        self.signals_taken++;
         __atomic_store_n(&slot->status, SLOT_FREE, __ATOMIC_RELEASE);
         __twin_update_poll();
         run_queued(info.signal, &info);
@@ -218,15 +232,20 @@ static int is_request(const struct siginfo *info) {
 
 static void note_request(const struct siginfo *info) {
     uint64_t value = info->code == SI_QUEUE ? info->queue.value : 0;
-    enum isa here = process.away ? OTHER_ISA : THIS_ISA;
-    enum isa other = here == X86_64 ? AARCH64 : X86_64;
+    enum isa now_at = self.away ? OTHER_ISA : THIS_ISA;
+    enum isa other = now_at == X86_64 ? AARCH64 : X86_64;
     uint32_t isa = value & 0xff, vehicle = value >> 8 & 0xff;
-    if (!state.requested_isa) {
-        __twin_trace_request();
+    EACH_THREAD(thread) {
+        if (!thread->requested_isa) {
+            thread->requested_at = state.trace >= 0 ? __twin_now() : 0;
+        }
+        thread->requested_vehicle = vehicle == PAIR || vehicle == EXEC ? vehicle : DEFAULT_VEHICLE;
+        thread->requested_isa = isa == X86_64 || isa == AARCH64 ? isa : (uint32_t)other;
+        __twin_want_attention(thread);
+        if (thread != &self) {
+            __twin_nudge(thread);
+        }
     }
-    state.requested_isa = isa == X86_64 || isa == AARCH64 ? isa : (uint32_t)other;
-    state.requested_vehicle = vehicle == PAIR || vehicle == EXEC ? vehicle : DEFAULT_VEHICLE;
-    want_attention();
 }
 
 // In this process, right now: the program's own stack or its alternate one, as the kernel chose.
@@ -236,8 +255,8 @@ static void run_now(int signal, struct siginfo *info, context *kernel_context) {
         state.actions[signal].handler = SIG_DFL;
     }
     // The kernel's context of a guest has the visitor's mask; the kernel's mask never has SIGURG.
-    sigset before = process.role == GUEST ? state.mask : kernel_context->mask | (state.mask & signal_bit(SIGURG));
-    state.mask = (before | action.mask | (action.flags & SA_NODEFER ? 0 : signal_bit(signal))) & MASKABLE;
+    sigset before = process.role == GUEST ? self.mask : kernel_context->mask | (self.mask & signal_bit(SIGURG));
+    self.mask = (before | action.mask | (action.flags & SA_NODEFER ? 0 : signal_bit(signal))) & MASKABLE;
 #if defined(__x86_64__)
     struct program_context *context = kernel_context;
 #else
@@ -251,14 +270,19 @@ static void run_now(int signal, struct siginfo *info, context *kernel_context) {
 #endif
     call_handler(&action, signal, info, context, 0);
     // The handler may have changed the mask that it returns to.
-    state.mask = (context->mask & ~signal_bit(SIGURG)) | (before & signal_bit(SIGURG));
+    self.mask = (context->mask & ~signal_bit(SIGURG)) | (before & signal_bit(SIGURG));
     if (process.role == OWNER) {
-        kernel_context->mask = state.mask & ~signal_bit(SIGURG);
+        kernel_context->mask = self.mask & ~signal_bit(SIGURG);
     }
     __twin_update_poll();
 }
 
 static void on_signal(int signal, struct siginfo *info, context *context) {
+    if (signal == SIGURG && info->code == SI_QUEUE && info->queue.value == NUDGE_MAGIC) {
+        __twin_wait_paused();
+        stop_system_call(context, 1);
+        return;
+    }
     int request = signal == SIGURG && is_request(info);
     if (request) {
         note_request(info);
@@ -270,19 +294,22 @@ static void on_signal(int signal, struct siginfo *info, context *context) {
     if (!is_handler(state.actions[signal].handler)) {
         return;
     }
-    int masked = signal == SIGURG && state.mask & signal_bit(SIGURG); // the kernel's mask never has it
-    if (process.deferring && is_fault(signal) && info->code > 0) {
+    int masked = signal == SIGURG && self.mask & signal_bit(SIGURG); // the kernel's mask never has it
+    if (here.deferring && is_fault(signal) && info->code > 0) {
         // The runtime itself is at fault, and would be again and again.
         struct sigaction action = {SIG_DFL, SA_RESTORER, (uint64_t)__twin_sigreturn, 0};
         RAW(rt_sigaction, signal, &action, 0, KERNEL_SIGSET_SIZE);
-    } else if (process.deferring || masked) {
-        enqueue(signal, info, process.temporary_mask_active);
+    } else if (here.deferring || masked) {
+        enqueue(signal, info, self.temporary_mask_active);
         if (!masked) {
-            want_attention();
+            __twin_want_attention(&self);
             stop_system_call(context, 0);
         }
     } else {
         run_now(signal, info, context);
+        if (self.poll_wanted) {
+            stop_system_call(context, 0);
+        }
     }
 }
 
@@ -324,7 +351,7 @@ long __twin_sigaction(int signal, const struct sigaction *new, struct sigaction 
 
 long __twin_sigaltstack(const struct sigaltstack *new, struct sigaltstack *old) {
     const uint64_t minimum = 2048;
-    struct sigaltstack before = state.altstack;
+    struct sigaltstack before = self.altstack;
     int on = is_on(&before, (uint64_t)__builtin_frame_address(0));
     if (new) {
         if (on) {
@@ -336,9 +363,9 @@ long __twin_sigaltstack(const struct sigaltstack *new, struct sigaltstack *old) 
         if (!(new->flags & SS_DISABLE) && new->size < minimum) {
             return -ENOMEM;
         }
-        state.altstack = *new;
+        self.altstack = *new;
         if (new->flags & SS_DISABLE) {
-            state.altstack = (struct sigaltstack){.flags = SS_DISABLE};
+            self.altstack = (struct sigaltstack){.flags = SS_DISABLE};
         }
         __twin_kernel_altstack(1);
     }
@@ -351,25 +378,25 @@ long __twin_sigaltstack(const struct sigaltstack *new, struct sigaltstack *old) 
 
 // Tells this process's kernel the program's alternate stack, or that there is none: while the program is away.
 void __twin_kernel_altstack(int enable) {
-    static struct sigaltstack known;
-    struct sigaltstack wanted = state.altstack;
+    struct sigaltstack *known = &here.kernel_altstack;
+    struct sigaltstack wanted = self.altstack;
     if (!enable || !wanted.size) {
         wanted = (struct sigaltstack){.flags = SS_DISABLE};
     }
-    if (wanted.base != known.base || wanted.size != known.size) {
+    if (wanted.base != known->base || wanted.size != known->size) {
         RAW(sigaltstack, &wanted, 0);
-        known = wanted;
+        *known = wanted;
     }
 }
 
 void __twin_signals_start(void) {
-    RAW(rt_sigprocmask, SIG_BLOCK, 0, &state.mask, KERNEL_SIGSET_SIZE);
-    state.altstack.flags = SS_DISABLE;
+    RAW(rt_sigprocmask, SIG_BLOCK, 0, &self.mask, KERNEL_SIGSET_SIZE);
+    self.altstack.flags = SS_DISABLE;
     for (int signal = 1; signal <= SIGNALS; signal++) {
         RAW(rt_sigaction, signal, 0, &state.actions[signal], KERNEL_SIGSET_SIZE); // what exec left ignored
     }
     install(SIGURG);
-    __twin_kernel_mask(state.mask);
+    __twin_kernel_mask(self.mask);
 }
 
 // After an exec hop, which keeps only what is ignored.
@@ -382,9 +409,14 @@ void __twin_signals_install(void) {
     __twin_kernel_altstack(1);
 }
 
-// A guest gets no signals but those that its own instructions raise.
+static void on_nudge(int signal) {
+    (void)signal;
+    __twin_wait_paused();
+}
+
+// A guest gets no signals but those that its own instructions raise, and nudges to pause.
 static void on_fault(int signal, struct siginfo *info, context *context) {
-    if (process.deferring || !is_handler(state.actions[signal].handler) || state.mask & signal_bit(signal)) {
+    if (here.deferring || !is_handler(state.actions[signal].handler) || self.mask & signal_bit(signal)) {
         __twin_die(signal);
     }
     run_now(signal, info, context);
@@ -400,6 +432,9 @@ void __twin_fault_handlers(void) {
             faults |= signal_bit(signal);
         }
     }
+    struct sigaction action = {(uint64_t)on_nudge, SA_RESTORER, (uint64_t)__twin_sigreturn, 0};
+    RAW(rt_sigaction, SIGURG, &action, 0, KERNEL_SIGSET_SIZE);
+    faults |= signal_bit(SIGURG);
     RAW(rt_sigprocmask, SIG_UNBLOCK, &faults, 0, KERNEL_SIGSET_SIZE);
 }
 

@@ -149,7 +149,7 @@ static void create_stacks(void) {
     }
     state.stack_low = high - size;
     state.stack_high = high;
-    state.alloca = (struct alloca_stack){alloca_high - ALLOCA_STACK, alloca_high};
+    state.threads[0].alloca = (struct alloca_stack){alloca_high - ALLOCA_STACK, alloca_high};
 }
 
 static size_t string_size(const char *string) {
@@ -267,8 +267,8 @@ static uint64_t copy_vectors(const struct initial_stack *from) {
 
 void __twin_set_tp(void *tp) {
     ((void **)tp)[0] = tp;
-    ((void **)tp)[1] = &state.alloca;
-    state.registers.tp = (uint64_t)tp;
+    ((void **)tp)[1] = &self;
+    self.registers.tp = (uint64_t)tp;
     set_thread_pointer((uint64_t)tp);
 }
 
@@ -286,6 +286,7 @@ _Noreturn void __twin_start(uint64_t *sp, uint64_t main) {
         }
     }
     __twin_arena_create();
+    __twin_first_thread();
     state.pid = (int32_t)RAW(getpid);
     state.vehicle = PAIR;
     state.trace = -1;
@@ -293,7 +294,6 @@ _Noreturn void __twin_start(uint64_t *sp, uint64_t main) {
         configure(stack.envp);
     }
     create_stacks();
-    __twin_set_tp(state.boot_tp);
     __twin_signals_start();
     uint64_t *vectors = (uint64_t *)copy_vectors(&stack);
     state.argc = (int32_t)stack.argc;

@@ -12,8 +12,17 @@ _Noreturn void __twin_trap(void) {
     __builtin_unreachable();
 }
 
-// Sizes of one machine word or less are atomic for everybody, also for other processes on shared memory. Others cannot be, as
-// C allows; the program has one thread, and so needs no lock.
+// Sizes of one machine word or less are atomic for everybody, also for other processes on shared memory. For others there is
+// one lock of the program's threads. Signals are deferred meanwhile: a handler may use the same object.
+static void lock(void) {
+    here.deferring++;
+    __twin_lock(&state.atomic_lock);
+}
+
+static void unlock(void) {
+    __twin_unlock(&state.atomic_lock);
+    here.deferring--;
+}
 
 // The compiler knows these names as its own.
 #define LIBRARY(name) __asm__("__atomic_" #name)
@@ -46,11 +55,13 @@ void atomic_exchange(size_t size, void *object, void *new, void *old, int order)
         EACH_SIZE(EXCHANGE)
     }
     // `new` and `old` may be one.
+    lock();
     for (size_t i = 0; i < size; i++) {
         uint8_t byte = ((uint8_t *)new)[i];
         ((uint8_t *)old)[i] = ((uint8_t *)object)[i];
         ((uint8_t *)object)[i] = byte;
     }
+    unlock();
 }
 
 int atomic_compare_exchange(size_t size, void *object, void *expected, void *new, int success, int failure) {
@@ -67,12 +78,11 @@ int atomic_compare_exchange(size_t size, void *object, void *expected, void *new
     }
         EACH_SIZE(COMPARE_EXCHANGE)
     }
-    if (__builtin_memcmp(object, expected, size) == 0) {
-        __builtin_memcpy(object, new, size);
-        return 1;
-    }
-    __builtin_memcpy(expected, object, size);
-    return 0;
+    lock();
+    int same = __builtin_memcmp(object, expected, size) == 0;
+    __builtin_memcpy(same ? object : expected, same ? new : object, size);
+    unlock();
+    return same;
 }
 
 void atomic_load(size_t size, void *from, void *to, int order) {
@@ -86,7 +96,9 @@ void atomic_load(size_t size, void *from, void *to, int order) {
     }
         EACH_SIZE(LOAD)
     }
+    lock();
     __builtin_memcpy(to, from, size);
+    unlock();
 }
 
 void atomic_store(size_t size, void *to, void *from, int order) {
@@ -101,7 +113,9 @@ void atomic_store(size_t size, void *to, void *from, int order) {
     }
         EACH_SIZE(STORE)
     }
+    lock();
     __builtin_memcpy(to, from, size);
+    unlock();
 }
 
 int atomic_is_lock_free(size_t size, const void *object) { return is_one_access(size, object); }

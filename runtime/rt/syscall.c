@@ -41,8 +41,8 @@ static int handle(const struct call *call, long *result) {
         *result = __twin_fork(SIGCHLD);
         return 1;
     case SYS_clone:
-        // No thread, and no child on another stack in the same memory.
-        *result = a[0] & CLONE_VM ? -ENOSYS : __twin_fork((int)(a[0] & CSIGNAL));
+        // No child on another stack in the same memory.
+        *result = a[0] & CLONE_VM ? __twin_start_thread(a) : __twin_fork((int)(a[0] & CSIGNAL));
         return 1;
     case SYS_close:
     case SYS_dup2:
@@ -56,13 +56,21 @@ static int handle(const struct call *call, long *result) {
         return 1;
     case SYS_execve:
     case SYS_execveat:
-        if (!process.away) { // else the lifeline ends it, and only if this succeeds
+        if (!self.away && state.thread_count == 1) { // else the lifeline ends it, and only if this succeeds
             __twin_visitor_end();
         }
         return 0;
-    case SYS_exit: // the program has one thread
+    case SYS_exit:
+    case CALL_UNMAP_AND_EXIT:
+        if (state.thread_count > 1) {
+            __twin_end_thread((uint64_t)a[0], call->number == SYS_exit ? 0 : (uint64_t)a[1]);
+        }
+        __twin_exit(call->number == SYS_exit ? (int)a[0] : 0);
     case SYS_exit_group:
         __twin_exit((int)a[0]);
+    case SYS_set_tid_address:
+        self.clear_id = (uint64_t)a[0];
+        return 0;
     case SYS_arch_prctl: // the thread pointer is __twin_set_tp's
     case SYS_set_robust_list:
         *result = 0;
@@ -89,15 +97,21 @@ long __twin_local(const struct call *call, int interruptible) {
         const long *a = call->arguments;
         return __twin_sigprocmask((int)a[0], (const void *)a[1], (void *)a[2], (size_t)a[3]);
     }
-    process.deferring++;
+    here.deferring++;
+    __twin_lock(&state.lock);
+    uint64_t generation = state.generation;
     int handled = handle(call, &result);
-    process.deferring--;
+    if (state.generation != generation) {
+        __twin_visitor_follow();
+    }
+    __twin_unlock(&state.lock);
+    here.deferring--;
     if (handled) {
         return result;
     }
     if (interruptible) {
         // A request that has to wait for the end of a signal handler must not keep the handler from working.
-        return __twin_blocking(state.signal_depth ? &never_stop : &__twin_poll.wanted, call);
+        return __twin_blocking(self.signal_depth ? &never_stop : &self.wanted, call);
     }
     return __twin_kernel(&never_stop, call);
 }
@@ -117,13 +131,29 @@ static long issue(const struct call *call, int interruptible) {
     return result;
 }
 
+// Of a thread that ends at the visitor: its stack may be gone before its visitor's thread is.
+static long end_on_native_stack(void *call) {
+    struct call copy = *(struct call *)call;
+    return issue(&copy, 0);
+}
+
 long __twin_syscall(long number, long a, long b, long c, long d, long e, long f) {
     struct call call = {number, {a, b, c, d, e, f}};
     long result;
+    if (number == SYS_exit || number == CALL_UNMAP_AND_EXIT) {
+        return __twin_on_native_stack(end_on_native_stack, &call);
+    }
+    if (number == SYS_clone) {
+        self.registers.fp_environment = read_fp_environment(); // a thread inherits it
+    }
     do {
         result = issue(&call, 0);
     } while (result == -ERESTART_POLL);
     return result;
+}
+
+void __twin_unmap_self(void *stack, size_t size) {
+    __twin_syscall(CALL_UNMAP_AND_EXIT, (long)stack, (long)size, 0, 0, 0, 0);
 }
 
 long __twin_syscall_cp(long number, long a, long b, long c, long d, long e, long f) {

@@ -4,21 +4,26 @@
 // the descriptors writes the line as soon as it runs.
 #include "twin.h"
 
-// Two records, as home writes the line of a hop to its visitor when the program may be on its way back already.
-static struct hop_record *record(void) { return &state.hop[state.hops & 1]; }
-
-void __twin_trace_request(void) { state.requested_at = state.trace >= 0 ? __twin_now() : 0; }
+// A thread has two records, as home writes the line of a hop to its visitor when the program may be on its way back already.
+static struct hop_record *record(void) { return &self.hop[self.hops & 1]; }
 
 void __twin_trace_begin(uint64_t pc, enum isa to, enum vehicle vehicle) {
-    state.hops++;
+    self.hops++;
+    uint64_t number = __atomic_add_fetch(&state.hops, 1, __ATOMIC_RELAXED);
     if (state.trace >= 0) {
         *record() = (struct hop_record){
-            .number = state.hops, .pc = pc, .mapped = state.bytes_mapped, .started = __twin_now(),
+            .number = number, .pc = pc, .mapped = state.bytes_mapped, .started = __twin_now(),
             .from = THIS_ISA, .to = to, .vehicle = vehicle,
         };
-        record()->waited = state.requested_at ? record()->started - state.requested_at : 0;
-        state.requested_at = 0;
+        record()->waited = self.requested_at ? record()->started - self.requested_at : 0;
+        self.requested_at = 0;
     }
+}
+
+// The hop that began did not happen.
+void __twin_trace_cancel(void) {
+    self.hops--;
+    __atomic_sub_fetch(&state.hops, 1, __ATOMIC_RELAXED);
 }
 
 void __twin_trace_copied(uint64_t bytes) { record()->copied = bytes; }
@@ -65,6 +70,6 @@ static void write_line(struct hop_record *hop) {
 }
 
 void __twin_trace_flush(void) {
-    write_line(&state.hop[(state.hops + 1) & 1]);
+    write_line(&self.hop[(self.hops + 1) & 1]);
     write_line(record());
 }

@@ -1,5 +1,6 @@
 // The pair: an x86-64 home and its aarch64 visitor, a process (qemu-aarch64, on this machine) that maps the same window.
-// One of them runs the program at a time; `state.turn` says which. The visitor's system calls are done by home.
+// One of them runs a thread at a time; its `hand.turn` says which. The visitor's system calls are done by home. Each thread
+// of home that ever hopped has one of the visitor's; the visitor's first thread starts them and follows changes of memory.
 //
 // Nothing of this shows in the program: the visitor has no descriptors of its, and is no child of its. Exec makes any
 // child one that wait() finds; so home's only child is the keeper, which ends without a signal to its parent, never
@@ -52,7 +53,8 @@ static _Noreturn void keep_visitor(int lifeline) {
     int status = 1;
     RAW(wait4, visitor, &status, WALL, 0);
     __atomic_store_n(&state.visitor_end, VISITOR_ENDED | (uint32_t)status, __ATOMIC_SEQ_CST);
-    RAW(futex, &state.turn, FUTEX_WAKE, 1);
+    RAW(futex, &state.service.turn, FUTEX_WAKE, 1);
+    EACH_THREAD(thread) { RAW(futex, &thread->hand.turn, FUTEX_WAKE, 1); }
     for (;;) {
         RAW(exit_group, 0);
     }
@@ -66,7 +68,7 @@ const char *__twin_visitor_start(void) {
     }
     process.lifeline = (int)__twin_own_descriptor(ends[1]);
     RAW(close, ends[1]);
-    state.turn = VISITOR_STARTS;
+    state.service.turn = VISITOR_STARTS;
     state.visitor_end = 0;
     long keeper = RAW(clone, 0);
     if (keeper == 0) {
@@ -77,15 +79,62 @@ const char *__twin_visitor_start(void) {
         return "cannot hop: no process for the visitor";
     }
     process.keeper = (int)keeper;
-    while (__twin_turn() == VISITOR_STARTS) {
+    while (__twin_turn(&state.service) == VISITOR_STARTS) {
         if (state.visitor_end) {
             __twin_visitor_end();
             return "cannot hop: qemu-aarch64 does not run the program's aarch64 image";
         }
-        __twin_wait_turn(VISITOR_STARTS);
+        __twin_wait_turn(&state.service, VISITOR_STARTS);
     }
     return 0;
 }
+
+// Has the visitor's first thread do something, under `state.lock`. If the visitor has ended, nothing happens: whoever
+// needs it finds that out.
+static long ask(enum service wanted) {
+    state.service_wanted = wanted;
+    state.service_for = &self;
+    state.service_result = -ECHILD;
+    __twin_give_turn(&state.service, VISITOR);
+    while (__twin_turn(&state.service) == VISITOR && !state.visitor_end) {
+        __twin_wait_turn(&state.service, VISITOR);
+    }
+    return state.service_result;
+}
+
+const char *__twin_visitor_start_thread(void) {
+    self.hand.turn = HOME;
+    if (ask(START_THREAD) < 0) {
+        return "cannot hop: the visitor has no memory for another thread";
+    }
+    self.has_visitor = 1;
+    return 0;
+}
+
+// Of a thread of home that is about to end: its partner ends first, since it looks at `self`.
+void __twin_visitor_end_thread(void) {
+    if (self.has_visitor) {
+        __twin_give_turn(&self.hand, VISITOR_LEAVES);
+        while (__twin_turn(&self.hand) == VISITOR_LEAVES && !state.visitor_end) {
+            __twin_wait_turn(&self.hand, VISITOR_LEAVES);
+        }
+        self.has_visitor = 0;
+    }
+}
+
+// Under `state.lock`: who has changed the table of regions tells the visitor, if another thread runs there. That one may
+// use the new memory at once, and does not look at the table.
+void __twin_visitor_follow(void) {
+    EACH_THREAD(thread) {
+        if (thread != &self && __atomic_load_n(&thread->away, __ATOMIC_SEQ_CST)) {
+            ask(FOLLOW);
+            return;
+        }
+    }
+}
+
+// Under `state.lock`: threads of the visitor but the caller's pause.
+void __twin_visitor_pause(void) { ask(PAUSE); }
 
 // Of the owner, before it ends or becomes something else. Nothing of the pair is left.
 void __twin_visitor_end(void) {
@@ -98,6 +147,7 @@ void __twin_visitor_end(void) {
         }
         process.keeper = 0;
     }
+    EACH_THREAD(thread) { thread->has_visitor = 0; }
 }
 
 static _Noreturn void die_with_visitor(void) {
@@ -111,40 +161,98 @@ static _Noreturn void die_with_visitor(void) {
     __twin_die(signal ? signal : SIGABRT);
 }
 
-// Home, while the program is at the visitor: does its system calls until the program is back.
+// Home, while the thread is at the visitor: does its system calls until it is back.
 void __twin_serve(void) {
     for (;;) {
-        enum turn turn = __twin_turn();
+        enum turn turn = __twin_turn(&self.hand);
         if (turn == HOME) {
             return;
         }
         if (turn == VISITOR) {
+            while (state.visitor_end && state.ending) {
+                RAW(ppoll, 0, 0, 0, 0, 0);
+            }
             if (state.visitor_end) {
                 die_with_visitor();
             }
-            __twin_wait_turn(VISITOR);
+            __twin_wait_turn(&self.hand, VISITOR);
             continue;
         }
         __twin_trace_flush();
-        if (state.call.number == CALL_DIE) {
-            __twin_die((int)state.call.arguments[0]);
+        if (self.call.number == CALL_DIE) {
+            __twin_die((int)self.call.arguments[0]);
         }
-        struct call call = state.call;
-        state.result = __twin_local(&call, (int)state.interruptible);
-        __twin_give_turn(VISITOR);
+        struct call call = self.call;
+        self.result = __twin_local(&call, (int)self.interruptible);
+        __twin_give_turn(&self.hand, VISITOR);
     }
 }
 
 // The visitor has home do a system call. Pointers are good on both sides: the program's memory, and constants.
 long __twin_remote(const struct call *call, int interruptible) {
-    state.call = *call;
-    state.interruptible = (uint32_t)interruptible;
-    __twin_give_turn(CALL);
-    while (__twin_turn() == CALL) {
-        __twin_wait_turn(CALL);
+    self.call = *call;
+    self.interruptible = (uint32_t)interruptible;
+    __twin_give_turn(&self.hand, CALL);
+    enum turn turn;
+    while ((turn = __twin_turn(&self.hand)) == CALL) {
+        __twin_wait_turn(&self.hand, CALL);
+    }
+    if (turn == VISITOR_LEAVES) { // on the native stack: the end of a thread
+        __twin_visitor_leave();
     }
     __twin_window_follow();
-    return state.result;
+    return self.result;
+}
+
+// The end of a visitor's thread, after which nothing of `self` is looked at.
+_Noreturn void __twin_visitor_leave(void) {
+    uint64_t stack = self.native_stack[THIS_ISA - 1];
+    __twin_give_turn(&self.hand, HOME);
+    __twin_unmap_native_stack(stack);
+}
+
+static void visit(void) {
+    __twin_await_visit();
+    __twin_arrive();
+    here.deferring = 0;
+    __twin_continue(self.registers.sp);
+}
+
+static long start_thread(struct thread *thread) {
+    uint64_t stack = __twin_map_native_stack();
+    if (!stack) {
+        return -ENOMEM;
+    }
+    thread->native_stack[THIS_ISA - 1] = stack;
+    thread->sides[GUEST] = (struct side){.deferring = 1, .kernel_altstack.flags = SS_DISABLE};
+    struct clone clone = {CLONE_OF_THREAD | CLONE_SETTLS, stack, 0, 0, thread->registers.tp, visit};
+    long id = __twin_clone(&clone);
+    thread->visitor_id = (int32_t)id;
+    return id;
+}
+
+static void pause_threads(const struct thread *but) {
+    EACH_THREAD(thread) {
+        if (thread != but && thread->has_visitor) {
+            RAW(tgkill, RAW(getpid), thread->visitor_id, SIGURG);
+        }
+    }
+}
+
+static _Noreturn void serve_home(void) {
+    __twin_give_turn(&state.service, HOME);
+    for (;;) {
+        while (__twin_turn(&state.service) != VISITOR) {
+            __twin_wait_turn(&state.service, HOME);
+        }
+        long error = __twin_window_follow_locked(); // a new thread finds `self` in the program's memory
+        if (state.service_wanted == PAUSE) {
+            pause_threads(state.service_for);
+        }
+        state.service_result =
+            error >= 0 && state.service_wanted == START_THREAD ? start_thread(state.service_for) : error;
+        __twin_give_turn(&state.service, HOME);
+    }
 }
 
 // The visitor's start: the environment of the process that home made says __TWIN_VISIT=image,window.
@@ -155,10 +263,7 @@ _Noreturn void __twin_visit(const char *text) {
         process.window = descriptors[1];
         if (__twin_window_attach() >= 0) {
             __twin_fault_handlers();
-            __twin_give_turn(HOME);
-            __twin_await_visit();
-            __twin_arrive();
-            __twin_continue(state.registers.sp);
+            serve_home();
         }
     }
     __twin_abandon("__TWIN_VISIT is for programs that hop only");

@@ -228,7 +228,7 @@ long __twin_window_attach(void) {
     if (error < 0) {
         return error;
     }
-    return process.role == GUEST ? __twin_window_follow() : map_regions();
+    return process.role == GUEST ? __twin_window_follow_locked() : map_regions();
 }
 
 // What a guest has mapped: the table as it was when it last looked.
@@ -267,11 +267,8 @@ static const struct region *region_at(const struct region *list, uint64_t count,
     return region->start <= address ? region : 0;
 }
 
-// Makes a guest's mappings those of the table.
-long __twin_window_follow(void) {
-    if (followed.regions && followed.generation == state.generation) {
-        return 0;
-    }
+// Makes a guest's mappings those of the table, under `state.lock`.
+long __twin_window_follow_locked(void) {
     if (!followed.regions) {
         long at = RAW(mmap, 0, MAX_REGIONS * sizeof(struct region), PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -310,6 +307,16 @@ long __twin_window_duplicate(void) {
     RAW(close, process.window);
     process.window = (int)window;
     return __twin_window_attach();
+}
+
+// The same, if the table has changed.
+void __twin_window_follow(void) {
+    if (__atomic_load_n(&followed.generation, __ATOMIC_RELAXED) == __atomic_load_n(&state.generation, __ATOMIC_ACQUIRE)) {
+        return;
+    }
+    __twin_lock(&state.lock);
+    __twin_window_follow_locked();
+    __twin_unlock(&state.lock);
 }
 
 // Sums over the words that are not zero: so it does not matter whether an untouched page is a hole.

@@ -25,7 +25,7 @@ static inline void set_thread_pointer(uint64_t tp) { __asm__ volatile("msr tpidr
 
 static inline uint64_t thread_pointer(void) {
     uint64_t tp;
-    __asm__("mrs %0, tpidr_el0" : "=r"(tp));
+    __asm__ volatile("mrs %0, tpidr_el0" : "=r"(tp));
     return tp;
 }
 

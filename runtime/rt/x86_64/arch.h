@@ -25,7 +25,7 @@ static inline void set_thread_pointer(uint64_t tp) { raw6(158, 0x1002, (long)tp,
 
 static inline uint64_t thread_pointer(void) {
     uint64_t tp;
-    __asm__("mov %%fs:0, %0" : "=r"(tp));
+    __asm__ volatile("mov %%fs:0, %0" : "=r"(tp));
     return tp;
 }
 

@@ -15,6 +15,7 @@
 //! | `//#NoClang: reason` | what clang and the host's C library make of it is something else |
 //! | `//#ExpectClang: reason` | the output of clang's program is expected, which is another than `Expect` says |
 //! | `//#NoHops: reason` | a run may end without a single hop |
+//! | `//#NoExec: reason` | it cannot hop with the exec vehicle |
 //! | `//#Error: text` | twin-cc refuses the file with a line that contains the text, and makes nothing |
 //! | `//#Broken: reason` | the program is shown as one ignored test, with the reason |
 //! | `//#Broken: [O2::hop] reason` | only those whose name contains one of the words in brackets |
@@ -50,6 +51,8 @@ pub struct Directives {
     pub expect_clang: Option<String>,
     /// Why there may be no hop.
     pub no_hops: Option<String>,
+    /// Why it cannot hop with the exec vehicle.
+    pub no_exec: Option<String>,
     /// The message with which compilation fails.
     pub error: Option<String>,
     /// What is broken: words of trial names (none: all of them), and the reason.
@@ -108,6 +111,7 @@ impl Directives {
             "NoClang" => self.no_clang = Some(value.to_owned()),
             "ExpectClang" => self.expect_clang = Some(value.to_owned()),
             "NoHops" => self.no_hops = Some(value.to_owned()),
+            "NoExec" => self.no_exec = Some(value.to_owned()),
             "Error" => self.error = Some(value.to_owned()),
             "Broken" => self.broken.push(match value.strip_prefix('[').and_then(|v| v.split_once(']')) {
                 Some((names, reason)) => (words(names), reason.trim().to_owned()),

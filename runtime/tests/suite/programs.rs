@@ -134,7 +134,8 @@ impl Program {
             let ways: Vec<Way> = if level.ends_with(MODERN) {
                 hops.take(1).collect()
             } else {
-                [Way::Native, Way::Aarch64, Way::Exec].into_iter().chain(hops).collect()
+                let exec = program.directives.no_exec.is_none().then_some(Way::Exec);
+                [Way::Native, Way::Aarch64].into_iter().chain(exec).chain(hops).collect()
             };
             for way in ways {
                 let build = build.clone();

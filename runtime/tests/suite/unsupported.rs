@@ -99,16 +99,15 @@ const ROWS: &[(&str, &[Reproducer])] = &[
     ("`-shared`, dynamic linking", &[fails(GOOD, "twin-cc -shared a.c -o a.so")]),
     ("objects and archives of other compilers", &[fails(GOOD, "clang-22 -c a.c && twin-cc a.o -o a")]),
     (
-        "threads",
+        "hops of several threads with the exec vehicle",
         &[fails(
             (
                 "a.c",
-                "#include <pthread.h>\n#include <stdio.h>\n#include <string.h>\n\
-                 static void *work(void *p) { return p; }\n\
-                 int main(void) { pthread_t t; int error = pthread_create(&t, 0, work, 0);\n\
-                 fprintf(stderr, \"pthread_create: %s\\n\", strerror(error)); return error != 0; }\n",
+                "#include <pthread.h>\n#include <unistd.h>\n\
+                 static void *work(void *p) { for (;;) pause(); return p; }\n\
+                 int main(void) { pthread_t t; pthread_create(&t, 0, work, 0); for (;;) pause(); }\n",
             ),
-            "twin-cc a.c -o a -pthread && ./a",
+            "twin-cc a.c -o a -pthread && twin run --vehicle exec --stress every=1 ./a",
         )],
     ),
     (
