@@ -1,5 +1,5 @@
 /* Two uses of clone: a thread; and what posix_spawn wants, a child that borrows the parent's memory until it executes
- * another program, which is done by a fork. */
+ * another program, which is done by a fork; not by _Fork, which takes a lock that posix_spawn has. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <sched.h>
@@ -7,6 +7,9 @@
 #include <unistd.h>
 #include "pthread_impl.h"
 #include "syscall.h"
+
+long __twin_want_home(void);
+void __twin_poll_slow(void);
 
 /* What the runtime calls on a thread's new stack. */
 struct beginning {
@@ -39,8 +42,8 @@ int __clone(int (*function)(void *), void *stack, int flags, void *argument, ...
 		return id;
 	}
 	if ((flags & (CLONE_VM | CLONE_VFORK)) != (CLONE_VM | CLONE_VFORK)) return -ENOSYS;
-	pid_t pid = _Fork();
-	if (pid < 0) return -errno;
+	while (__twin_want_home()) __twin_poll_slow();
+	long pid = __syscall(SYS_fork);
 	if (!pid) _exit(function(argument));
 	return pid;
 }
