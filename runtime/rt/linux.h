@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 enum {
-    EPERM = 1, EINTR = 4, EIO = 5, EBADF = 9, ECHILD = 10, EAGAIN = 11, ENOMEM = 12, EFAULT = 14,
+    EPERM = 1, EINTR = 4, EIO = 5, EBADF = 9, EAGAIN = 11, ENOMEM = 12, EFAULT = 14,
     EEXIST = 17, EINVAL = 22, EFBIG = 27, ENOSYS = 38,
 };
 

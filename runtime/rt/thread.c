@@ -92,7 +92,7 @@ void __twin_pause_others(void) {
         }
     }
     wait_for_paused(count);
-    if (visitors && !state.visitor_end) {
+    if (visitors) {
         __twin_visitor_pause();
         wait_for_paused(count + visitors);
     }

@@ -89,14 +89,30 @@ const char *__twin_visitor_start(void) {
     return 0;
 }
 
-// Has the visitor's first thread do something, under `state.lock`. If the visitor has ended, nothing happens: whoever
-// needs it finds that out.
+// The visitor is gone: by accident, which the first thread that sees it says, or because the process is about to end.
+static _Noreturn void end_with_visitor(void) {
+    while (__atomic_exchange_n(&state.ending, 1, __ATOMIC_SEQ_CST)) {
+        RAW(ppoll, 0, 0, 0, 0, 0);
+    }
+    int signal = state.visitor_end & 0x7f, status = state.visitor_end >> 8 & 0xff;
+    char bytes[48];
+    struct text text = {0, bytes, sizeof bytes - 1};
+    __twin_put(&text, signal ? "signal " : "exit status ");
+    __twin_put_number(&text, (uint64_t)(signal ? signal : status));
+    bytes[text.length] = 0;
+    __twin_say("the aarch64 side of the program died: ", bytes);
+    __twin_die(signal ? signal : SIGABRT);
+}
+
+// Has the visitor's first thread do something, under `state.lock`.
 static long ask(enum service wanted) {
     state.service_wanted = wanted;
     state.service_for = &self;
-    state.service_result = -ECHILD;
     __twin_give_turn(&state.service, VISITOR);
-    while (__twin_turn(&state.service) == VISITOR && !state.visitor_end) {
+    while (__twin_turn(&state.service) == VISITOR) {
+        if (state.visitor_end) {
+            end_with_visitor();
+        }
         __twin_wait_turn(&state.service, VISITOR);
     }
     return state.service_result;
@@ -150,17 +166,6 @@ void __twin_visitor_end(void) {
     EACH_THREAD(thread) { thread->has_visitor = 0; }
 }
 
-static _Noreturn void die_with_visitor(void) {
-    int signal = state.visitor_end & 0x7f, status = state.visitor_end >> 8 & 0xff;
-    char bytes[48];
-    struct text text = {0, bytes, sizeof bytes - 1};
-    __twin_put(&text, signal ? "signal " : "exit status ");
-    __twin_put_number(&text, (uint64_t)(signal ? signal : status));
-    bytes[text.length] = 0;
-    __twin_say("the aarch64 side of the program died: ", bytes);
-    __twin_die(signal ? signal : SIGABRT);
-}
-
 // Home, while the thread is at the visitor: does its system calls until it is back.
 void __twin_serve(void) {
     for (;;) {
@@ -169,11 +174,8 @@ void __twin_serve(void) {
             return;
         }
         if (turn == VISITOR) {
-            while (state.visitor_end && state.ending) {
-                RAW(ppoll, 0, 0, 0, 0, 0);
-            }
             if (state.visitor_end) {
-                die_with_visitor();
+                end_with_visitor();
             }
             __twin_wait_turn(&self.hand, VISITOR);
             continue;
