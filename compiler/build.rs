@@ -12,7 +12,8 @@ fn main() {
     for flag in flags.split_whitespace() {
         build.flag(flag);
     }
-    for file in ["shim", "analysis", "label", "rematerialise", "writeback", "place", "record", "order", "define", "pad"]
+    for file in
+        ["shim", "analysis", "label", "rematerialise", "writeback", "place", "record", "order", "define", "pad", "emit"]
     {
         build.file(format!("shim/{file}.cpp"));
     }

@@ -51,7 +51,7 @@ def phases(report):
     """Seconds of each phase in what twin-cc -ftime-report says, and what its padding took."""
     table = report.partition("Twin: CPU time")[2]
     rows = {what: float(seconds) for seconds, what in re.findall(r"^ *([\d.]+) +[\d.]+  (\S.*)$", table, re.MULTILINE)}
-    counts = re.search(r"^padding: (\d+) rounds, (\d+) runs of an assembler, (\d+) functions", table, re.MULTILINE)
+    counts = re.search(r"^padding: (\d+) rounds, (\d+) functions", table, re.MULTILINE)
     if not rows or not counts:
         raise Failure("twin-cc -ftime-report has no table of Twin's")
     return rows, *map(int, counts.groups())
@@ -66,8 +66,8 @@ def _reported(name, files, flags):
         numbers.append(counts)
         for what, seconds in rows.items():
             found[what] = found.get(what, 0) + seconds
-    rounds, runs, functions = zip(*numbers)
-    return {"files": len(chosen), "seconds": found, "rounds": max(rounds), "runs": sum(runs), "functions": sum(functions)}
+    rounds, functions = zip(*numbers)
+    return {"files": len(chosen), "seconds": found, "rounds": max(rounds), "functions": sum(functions)}
 
 
 def _linkers(name, files):
@@ -157,7 +157,7 @@ def phase_table(costs):
     for what in reports[names[0]]["seconds"]:
         cells = ((found["seconds"].get(what, 0), found["seconds"]["total"]) for found in reports.values())
         out.append(f"| {what} | " + " | ".join(f"{seconds:.2f} s, {seconds / total:.0%}" for seconds, total in cells) + " |")
-    labels = {"files": "files", "rounds": "most rounds of padding", "runs": "runs of an assembler", "functions": "functions in all of them"}
+    labels = {"files": "files", "rounds": "most rounds of padding", "functions": "functions in all of them"}
     for what, label in labels.items():
         out.append(f"| {label} | " + " | ".join(str(found[what]) for found in reports.values()) + " |")
     return "\n".join(out)

@@ -1,10 +1,14 @@
-// Puts the blocks that hold uniform calls into the order that both ISAs have agreed on.
+// Puts the blocks that hold uniform calls into the order that both ISAs have agreed on. A call that only this ISA has
+// becomes a trap: the other one found it to be unreachable.
 #include "shim.h"
 
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/CodeGen/BasicBlockSectionUtils.h"
 #include "llvm/CodeGen/MachineFunction.h"
 #include "llvm/CodeGen/MachineInstr.h"
+#include "llvm/CodeGen/MachineInstrBuilder.h"
+#include "llvm/CodeGen/TargetSubtargetInfo.h"
+#include "llvm/Target/TargetMachine.h"
 
 using namespace llvm;
 
@@ -36,6 +40,7 @@ struct Order : twin::MachinePass {
     DenseMap<uint32_t, unsigned> Rank;
     for (int64_t I = 0; I < Common; ++I)
       Rank[Agreed[I]] = I + 1;
+    bool Changed = trapOthers(MF, Rank);
     // A block without uniform calls stays behind the one that it follows now.
     std::vector<std::pair<unsigned, unsigned>> Key(MF.getNumBlockIDs());
     unsigned Chain = 0, Position = 0;
@@ -52,11 +57,30 @@ struct Order : twin::MachinePass {
       Key[MBB.getNumber()] = {Chain, Position++};
     }
     if (Sorted)
-      return false;
+      return Changed;
     sortBasicBlocksAndUpdateBranches(MF, [&](const MachineBasicBlock &A, const MachineBasicBlock &B) {
       return Key[A.getNumber()] < Key[B.getNumber()];
     });
     return true;
+  }
+
+private:
+  // Makes calls that the other ISA found to be unreachable traps.
+  static bool trapOthers(MachineFunction &MF, const DenseMap<uint32_t, unsigned> &Rank) {
+    const TargetInstrInfo &TII = *MF.getSubtarget().getInstrInfo();
+    bool Changed = false;
+    for (MachineBasicBlock &MBB : MF)
+      for (MachineInstr &MI : make_early_inc_range(MBB))
+        if (twin::isUniformCall(MI) && !Rank.contains(twin::siteOf(MI))) {
+          bool AArch64 = MF.getTarget().getTargetTriple().isAArch64();
+          auto Trap = BuildMI(MBB, MI, MI.getDebugLoc(), TII.get(twin::opcodeNamed(TII, AArch64 ? "BRK" : "TRAP")));
+          if (AArch64)
+            Trap.addImm(1);
+          MF.eraseAdditionalCallInfo(&MI);
+          MI.eraseFromParent();
+          Changed = true;
+        }
+    return Changed;
   }
 };
 

@@ -1,4 +1,4 @@
-// Chooses where the padding in front of a uniform call goes (compiler/src/align.rs): between the two blocks since the call
+// Chooses where the padding in front of a uniform call goes (compiler/src/align): between the two blocks since the call
 // before among which control falls through least often. The place is a label behind the terminators of the upper block:
 // `.Ltwinskipped` where control never falls through, `.Ltwinexecuted` where it does.
 #include "shim.h"

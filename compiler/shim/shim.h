@@ -11,6 +11,12 @@
 #include "llvm/CodeGen/TargetRegisterInfo.h"
 
 extern "C" {
+/// A stretch of code or a mark (compiler/src/codegen/shim.rs says what the fields mean).
+struct TwinItem {
+  uint32_t kind, number;
+  int64_t a, b, c, d;
+};
+
 /// What one code generator asks the host (Rust) while it runs. A negative result means that the host has
 /// given up; code generation then goes on undisturbed and its output is thrown away.
 struct TwinHost {
@@ -24,6 +30,12 @@ struct TwinHost {
   /// (room for `calls` entries); returns their number.
   int64_t (*block_order)(void *context, const char *function, const uint32_t *sites, uint64_t length,
                          uint32_t *order, uint64_t calls);
+  /// All code of this ISA -> the same with the padding and the length of branches that make both ISAs agree.
+  int64_t (*align)(void *context, TwinItem *items, uint64_t count, const char *const *functions, uint64_t length);
+  /// Writes padding that is run through (1) or not (0).
+  void (*padding)(void *context, uint64_t executed, uint64_t bytes, uint8_t *out);
+  /// The opposite of a conditional branch.
+  uint32_t (*opposite)(void *context, uint32_t instruction);
   /// Reports a violated invariant.
   void (*violation)(void *context, const char *message);
 };

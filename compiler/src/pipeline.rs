@@ -4,7 +4,7 @@ use crate::convention::{Conventions, Mode, Symbols};
 use crate::ir::{self, FUNCTION_INDEX, Value};
 use crate::processor::{self, Processor};
 use crate::times::{self, Phase};
-use crate::{align, canonical, codegen, isa, lower, lto, polls, record, slots};
+use crate::{canonical, codegen, isa, lower, lto, polls, record, slots};
 use anyhow::{Context as _, Result, anyhow};
 use inkwell::context::Context;
 use inkwell::memory_buffer::MemoryBuffer;
@@ -73,13 +73,11 @@ fn parse<'c>(context: &'c Context, bitcode: &[u8], name: &str) -> Result<Module<
 fn compile_module(module: &Module, machine: &TargetMachine, mode: Mode, bitcode: Option<&[u8]>) -> Result<Vec<u8>> {
     let symbols = lower_module(module, machine, mode)?;
     let functions = ir::Module::new(module).functions().into_iter().map(|f| f.name());
-    let codegen::Generated { texts, verdict } =
-        codegen::generate(module.write_bitcode_to_memory().as_slice(), functions)?;
+    let lowered = module.write_bitcode_to_memory();
     if let Some(dir) = std::env::var_os("TWIN_SAVE_TEMPS") {
-        save(module, &texts, dir.as_ref())?;
+        save(module, &codegen::texts(lowered.as_slice(), functions.clone())?, dir.as_ref())?;
     }
-    verdict?;
-    let objects = align::run(&texts)?;
+    let objects = codegen::objects(lowered.as_slice(), functions)?;
     let _time = times::start(Phase::Packing);
     record::pack(&objects, symbols, bitcode)
 }

@@ -18,29 +18,27 @@ pub enum Phase {
     Slots,
     /// The code generator of an ISA, by its index.
     Code(usize),
-    /// Assembling and solving for the padding; what is not done for one ISA counts as home's.
-    Padding(usize),
+    /// Measuring and solving for the padding of both ISAs.
+    Padding,
     /// Comparing and packing both objects.
     Packing,
 }
 
-const PHASES: [Phase; 9] = [
+const PHASES: [Phase; 8] = [
     Phase::FrontEnd,
     Phase::Optimiser,
     Phase::Lowering,
     Phase::Slots,
     Phase::Code(0),
     Phase::Code(1),
-    Phase::Padding(0),
-    Phase::Padding(1),
+    Phase::Padding,
     Phase::Packing,
 ];
 
 /// Nanoseconds of each phase.
 static SPENT: [AtomicU64; PHASES.len()] = [const { AtomicU64::new(0) }; PHASES.len()];
 static ROUNDS: AtomicU64 = AtomicU64::new(0);
-static RUNS: AtomicU64 = AtomicU64::new(0);
-static ASSEMBLED: AtomicU64 = AtomicU64::new(0);
+static MEASURED: AtomicU64 = AtomicU64::new(0);
 /// What the process and its children had taken before the module in hand.
 static BEFORE: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
 
@@ -62,7 +60,7 @@ impl Phase {
             Phase::Lowering => "lowering".into(),
             Phase::Slots => "slots".into(),
             Phase::Code(index) => format!("code generator, {}", isa::both()[index].name()),
-            Phase::Padding(index) => format!("padding, {}", isa::both()[index].name()),
+            Phase::Padding => "padding".into(),
             Phase::Packing => "packing".into(),
         }
     }
@@ -71,12 +69,18 @@ impl Phase {
 /// Counts for a phase until it is dropped, on the thread that made it.
 pub struct Timer {
     phase: Phase,
+    within: Option<Phase>,
     since: u64,
 }
 
 /// Begins to count for `phase`.
 pub fn start(phase: Phase) -> Timer {
-    Timer { phase, since: phase.clock() }
+    Timer { phase, within: None, since: phase.clock() }
+}
+
+/// Begins to count for `phase` what does not count for `outer`, for which another timer of this thread counts.
+pub fn start_within(outer: Phase, phase: Phase) -> Timer {
+    Timer { phase, within: Some(outer), since: phase.clock() }
 }
 
 impl Timer {
@@ -89,19 +93,19 @@ impl Timer {
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        self.phase.counter().fetch_add(self.phase.clock() - self.since, Relaxed);
+        let spent = self.phase.clock() - self.since;
+        self.phase.counter().fetch_add(spent, Relaxed);
+        if let Some(outer) = self.within {
+            // Less than nothing until the outer timer counts.
+            outer.counter().fetch_sub(spent, Relaxed);
+        }
     }
 }
 
-/// Counts a round of padding.
-pub fn round() {
+/// Counts a round of padding over so many functions.
+pub fn round(functions: usize) {
     ROUNDS.fetch_add(1, Relaxed);
-}
-
-/// Counts a run of an assembler over so many functions.
-pub fn assembled(functions: usize) {
-    RUNS.fetch_add(1, Relaxed);
-    ASSEMBLED.fetch_add(functions as u64, Relaxed);
+    MEASURED.fetch_add(functions as u64, Relaxed);
 }
 
 /// What was counted since the last report, as a table; counting begins anew.
@@ -109,11 +113,11 @@ pub fn report() -> String {
     let spent = SPENT.each_ref().map(|counter| counter.swap(0, Relaxed));
     let [own, children] = [libc::RUSAGE_SELF, libc::RUSAGE_CHILDREN].map(usage);
     let [own, children] = [own - BEFORE[0].swap(own, Relaxed), children - BEFORE[1].swap(children, Relaxed)];
-    table(&spent, own, children, [&ROUNDS, &RUNS, &ASSEMBLED].map(|counter| counter.swap(0, Relaxed)))
+    table(&spent, own, children, [&ROUNDS, &MEASURED].map(|counter| counter.swap(0, Relaxed)))
 }
 
 /// The children other than the front end are clang's driver, which is asked what the command line means.
-fn table(spent: &[u64; PHASES.len()], own: u64, children: u64, [rounds, runs, assembled]: [u64; 3]) -> String {
+fn table(spent: &[u64; PHASES.len()], own: u64, children: u64, [rounds, measured]: [u64; 2]) -> String {
     let total = own + children;
     let mut rows: Vec<_> = PHASES.iter().zip(spent).map(|(phase, &spent)| (phase.name(), spent)).collect();
     rows.push(("command line (clang -###)".into(), children.saturating_sub(spent[0])));
@@ -127,8 +131,7 @@ fn table(spent: &[u64; PHASES.len()], own: u64, children: u64, [rounds, runs, as
         let share = 100.0 * spent as f64 / total.max(1) as f64;
         let _ = writeln!(text, "{:9.4}  {share:5.1}  {name}", spent as f64 / 1e9);
     }
-    let _ =
-        writeln!(text, "padding: {rounds} rounds, {runs} runs of an assembler, {assembled} functions in all of them");
+    let _ = writeln!(text, "padding: {rounds} rounds, {measured} functions in all of them");
     text
 }
 
@@ -161,7 +164,7 @@ mod tests {
     fn all_time_is_somewhere() {
         let mut spent = [0; PHASES.len()];
         (spent[0], spent[4]) = (1_000_000_000, 500_000_000);
-        let text = table(&spent, 750_000_000, 1_250_000_000, [2, 5, 10]);
+        let text = table(&spent, 750_000_000, 1_250_000_000, [2, 10]);
         let rows: Vec<_> = text.lines().skip(4).map(str::trim).collect();
         let generator = format!("0.5000   25.0  code generator, {}", isa::HOME.name());
         assert_eq!(
@@ -172,7 +175,7 @@ mod tests {
                 "0.2500   12.5  command line (clang -###)",
                 "0.2500   12.5  bitcode, files, start",
                 "2.0000  100.0  total",
-                "padding: 2 rounds, 5 runs of an assembler, 10 functions in all of them",
+                "padding: 2 rounds, 10 functions in all of them",
             ]
         );
     }

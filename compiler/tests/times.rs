@@ -35,20 +35,19 @@ fn a_table_a_module_when_asked_for() {
                 "slots",
                 "code generator, x86_64",
                 "code generator, aarch64",
-                "padding, x86_64",
-                "padding, aarch64",
+                "padding",
                 "packing",
                 "total",
             ] {
                 let line = table.lines().find(|line| line.ends_with(row)).unwrap_or_else(|| panic!("no {row}: {text}"));
                 let seconds: f64 = line.split_whitespace().next().and_then(|s| s.parse().ok()).expect("a number");
-                assert!(row == "packing" || seconds > 0.0, "{line}");
+                assert!(["padding", "packing"].contains(&row) || seconds > 0.0, "{line}");
             }
-            // Both functions, at least once on each ISA, and those of this module only.
+            // Both functions, at least once, and those of this module only.
             let line = table.lines().find(|line| line.starts_with("padding: ")).expect("rounds");
             let numbers: Vec<u32> = line.split(' ').filter_map(|word| word.parse().ok()).collect();
-            let [rounds, runs, functions] = numbers[..] else { panic!("{line}") };
-            assert!(rounds >= 1 && runs >= 2 * rounds && (4..=2 * runs).contains(&functions), "{line}");
+            let [rounds, functions] = numbers[..] else { panic!("{line}") };
+            assert!(rounds >= 1 && (2..=2 * rounds).contains(&functions), "{line}");
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Where the two code generators meet: whoever comes first to a function waits for the other, and both get the same
 //! answer.
 
-use crate::isa;
-use anyhow::{Result, bail};
+use crate::align::{self, Code};
+use crate::isa::{self, Isa};
+use crate::times::{self, Phase};
+use anyhow::{Error, Result, bail};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Condvar, Mutex, MutexGuard};
 
@@ -14,6 +16,9 @@ struct State {
     reserved: HashMap<String, [Option<[u64; 3]>; 2]>,
     blocks: HashMap<String, [Option<Blocks>; 2]>,
     frames: BTreeMap<String, [Option<Frame>; 2]>,
+    codes: [Option<Code>; 2],
+    /// Whether both codes have been made to agree.
+    aligned: Option<Result<()>>,
     violations: Vec<String>,
     left: [bool; 2],
     /// The function at which a side waits for the other, by its position in the module.
@@ -82,6 +87,19 @@ impl Meeting {
         }
         Ok(())
     }
+
+    /// Whether everything in these objects (home first) is where it was measured to be.
+    ///
+    /// # Errors
+    /// If there is no padding that makes both agree; the first site that is somewhere else.
+    pub fn confirm(&self, objects: &[Vec<u8>; 2]) -> Result<()> {
+        let mut state = self.lock();
+        state.aligned.take().unwrap_or_else(|| Err(Error::msg("internal error: nothing has been aligned")))?;
+        for (code, object) in state.codes.iter().zip(objects) {
+            code.as_ref().expect("has been aligned").confirm(object)?;
+        }
+        Ok(())
+    }
 }
 
 impl Side<'_> {
@@ -139,9 +157,42 @@ impl Side<'_> {
         }
     }
 
+    /// Waits until both sides have given the code of all functions and it has padding, which `take` gets to see. Tells
+    /// whether there is any.
+    pub fn align(&self, mine: Code, take: impl FnOnce(&Code)) -> bool {
+        let mut state = self.meeting.lock();
+        state.codes[self.index] = Some(mine);
+        // Behind all functions.
+        state.waiting[self.index] = Some(usize::MAX);
+        self.meeting.changed.notify_all();
+        loop {
+            if let State { codes: [Some(home), Some(visitor)], aligned, .. } = &mut *state {
+                // Who comes last does it for both.
+                let aligned = aligned.get_or_insert_with(|| {
+                    let _time = times::start_within(Phase::Code(self.index), Phase::Padding);
+                    align::run([home, visitor])
+                });
+                let is_aligned = aligned.is_ok();
+                if is_aligned {
+                    take(state.codes[self.index].as_ref().expect("given above"));
+                }
+                return is_aligned;
+            }
+            if state.left[1 - self.index] {
+                return false;
+            }
+            state = self.meeting.changed.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner());
+        }
+    }
+
+    /// The instruction set of this side.
+    pub fn isa(&self) -> &'static dyn Isa {
+        isa::both()[self.index]
+    }
+
     /// Reports a violated invariant.
     pub fn violation(&self, message: String) {
-        let name = isa::both()[self.index].name();
+        let name = self.isa().name();
         self.meeting.lock().violations.push(format!("{name}: {message}"));
     }
 

@@ -4,16 +4,15 @@
 mod agree;
 mod shim;
 
-pub use shim::{Refusal, assemble};
-
 use crate::isa::{self, Isa};
 use crate::times::{self, Phase};
 use crate::{ir, processor};
 use agree::{Meeting, Side};
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 use inkwell::OptimizationLevel;
 use inkwell::context::Context;
 use inkwell::memory_buffer::MemoryBuffer;
+use inkwell::module::Module;
 use inkwell::targets::{CodeModel, FileType, InitializationConfig, RelocMode, Target, TargetMachine, TargetTriple};
 use std::ffi::CString;
 use std::sync::Once;
@@ -78,45 +77,73 @@ pub fn target_machine(isa: &dyn Isa) -> Result<TargetMachine> {
     Ok(machine)
 }
 
-/// What both code generators made of a module.
-pub struct Generated {
-    /// Assembly, home first.
-    pub texts: [String; 2],
-    /// A violated invariant of the machine passes, with function, call site and instruction.
-    pub verdict: Result<()>,
-}
-
-/// Compiles `bitcode`, which has these `functions` in this order, to assembly for both ISAs.
+/// Compiles `bitcode`, which has these `functions` in this order, to objects for both ISAs (home first) with equal return
+/// addresses and function sizes.
 ///
 /// # Errors
-/// If LLVM refuses.
-pub fn generate(bitcode: &[u8], functions: impl Iterator<Item = String>) -> Result<Generated> {
+/// If LLVM refuses; a violated invariant of the machine passes, with function, call site and instruction.
+pub fn objects(bitcode: &[u8], functions: impl Iterator<Item = String>) -> Result<[Vec<u8>; 2]> {
+    objects_of([bitcode; 2], functions)
+}
+
+fn objects_of(bitcode: [&[u8]; 2], functions: impl Iterator<Item = String>) -> Result<[Vec<u8>; 2]> {
     let meeting = Meeting::new(functions);
+    let objects = generate(bitcode, &meeting, |machine, module| {
+        shim::emit(machine, module).ok_or_else(|| anyhow!("LLVM cannot write an object"))
+    })?;
+    meeting.check()?;
+    meeting.confirm(&objects)?;
+    Ok(objects)
+}
+
+/// Assembly without padding, for inspection.
+///
+/// # Errors
+/// As [`objects`].
+pub fn texts(bitcode: &[u8], functions: impl Iterator<Item = String>) -> Result<[String; 2]> {
+    let meeting = Meeting::new(functions);
+    let texts = generate([bitcode; 2], &meeting, |machine, module| {
+        let text = machine.write_to_memory_buffer(module, FileType::Assembly).map_err(|e| anyhow!("{e}"))?;
+        Ok(String::from_utf8_lossy(text.as_slice()).trim_end_matches('\0').to_owned())
+    })?;
+    meeting.check()?;
+    Ok(texts)
+}
+
+/// Runs both code generators up to what `write` makes.
+fn generate<T: Send>(
+    bitcode: [&[u8]; 2],
+    meeting: &Meeting,
+    write: impl Fn(&TargetMachine, &Module) -> Result<T> + Sync,
+) -> Result<[T; 2]> {
     let (home, visitor) = std::thread::scope(|scope| {
-        let visitor = scope.spawn(|| generate_one(bitcode, 1, meeting.side(1)));
-        let home = generate_one(bitcode, 0, meeting.side(0));
+        let visitor = scope.spawn(|| generate_one(bitcode[1], 1, meeting.side(1), &write));
+        let home = generate_one(bitcode[0], 0, meeting.side(0), &write);
         let visitor = visitor.join().unwrap_or_else(|_| Err(anyhow!("code generator panicked")));
         (home, visitor)
     });
-    Ok(Generated { texts: [home?, visitor?], verdict: meeting.check() })
+    Ok([home?, visitor?])
 }
 
-fn generate_one(bitcode: &[u8], index: usize, side: Side) -> Result<String> {
+fn generate_one<T>(
+    bitcode: &[u8],
+    index: usize,
+    side: Side,
+    write: impl Fn(&TargetMachine, &Module) -> Result<T>,
+) -> Result<T> {
     let _time = times::start(Phase::Code(index));
     let isa = isa::both()[index];
-    let work = || -> Result<String> {
+    let work = || -> Result<T> {
         let context = Context::create();
         let buffer = MemoryBuffer::create_from_memory_range_copy(bitcode, "twin");
-        let module = inkwell::module::Module::parse_bitcode_from_buffer(&buffer, &context)
+        let module = Module::parse_bitcode_from_buffer(&buffer, &context)
             .map_err(|e| anyhow!("cannot read own bitcode: {e}"))?;
         let machine = target_machine(isa)?;
         module.set_triple(&machine.get_triple());
         module.set_data_layout(&machine.get_target_data().get_data_layout());
         processor::select(ir::Module::new(&module), isa);
         module.get_functions().for_each(|function| shim::disable_indexed_modes(&machine, function));
-        let text = shim::with_host(&side, || machine.write_to_memory_buffer(&module, FileType::Assembly))
-            .map_err(|e| anyhow!("{}: {e}", isa.name()))?;
-        Ok(String::from_utf8_lossy(text.as_slice()).trim_end_matches('\0').to_owned())
+        shim::with_host(&side, || write(&machine, &module)).with_context(|| isa.name())
     };
     let result = work();
     side.leave();
@@ -126,6 +153,7 @@ fn generate_one(bitcode: &[u8], index: usize, side: Side) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use object::{Object, ObjectSection, ObjectSymbol, RelocationTarget};
 
     /// Assembly for both ISAs, or the first violation.
     fn compile(body: &str) -> Result<[String; 2]> {
@@ -133,21 +161,94 @@ mod tests {
     }
 
     fn compile_with(frame_pointer: &str, body: &str) -> Result<[String; 2]> {
+        texts(bitcode(frame_pointer, body).as_slice(), names())
+    }
+
+    /// A module with `body` as its only function.
+    fn bitcode(frame_pointer: &str, body: &str) -> MemoryBuffer<'static> {
         initialise();
         let text = format!(
             "declare void @llvm.experimental.stackmap(i64, i32, ...)\n\
              declare preserve_nonecc void @callee()\n\
+             declare preserve_nonecc void @other()\n\
              declare preserve_nonecc void @taker(i32)\n\
              declare void @many([40 x i64])\n\
              define preserve_nonecc i64 @example(ptr %p) \"frame-pointer\"=\"{frame_pointer}\" {{\n{body}\n}}\n"
         );
         let context = Context::create();
         let buffer = MemoryBuffer::create_from_memory_range_copy(text.as_bytes(), "test");
-        let module = context.create_module_from_ir(buffer).expect("valid IR");
-        let functions = module.get_functions().map(|f| f.get_name().to_string_lossy().into_owned());
-        let generated = generate(module.write_bitcode_to_memory().as_slice(), functions)?;
-        generated.verdict?;
-        Ok(generated.texts)
+        context.create_module_from_ir(buffer).expect("valid IR").write_bitcode_to_memory()
+    }
+
+    fn names() -> impl Iterator<Item = String> {
+        std::iter::once("example".to_owned())
+    }
+
+    /// Who is called, and the code.
+    fn code(object: &[u8]) -> (Vec<String>, Vec<u8>) {
+        let file = object::File::parse(object).expect("own object");
+        let section = file.section_by_name(".text.example").expect("has code");
+        let called = section.relocations().filter_map(|(_, relocation)| match relocation.target() {
+            RelocationTarget::Symbol(index) => {
+                Some(file.symbol_by_index(index).expect("a symbol").name().expect("a name").to_owned())
+            }
+            _ => None,
+        });
+        (called.collect(), section.data().expect("has code").to_vec())
+    }
+
+    #[test]
+    fn a_call_that_one_isa_lost_is_a_trap() {
+        let call = |site, name| {
+            format!(
+                "call void (i64, i32, ...) @llvm.experimental.stackmap(i64 {site}, i32 0)
+                 call preserve_nonecc void @{name}()\n"
+            )
+        };
+        let both = format!("{}{}", call(1, "callee"), call(3, "callee"));
+        let more = format!("{}{}{}", call(1, "callee"), call(2, "other"), call(3, "callee"));
+        for (bodies, trap) in [([&more, &both], &[0x0f, 0x0b][..]), ([&both, &more], &[0x20, 0x00, 0x20, 0xd4])] {
+            let [home, visitor] = bodies.map(|body| bitcode("all", &format!("{body} ret i64 0")));
+            let objects = objects_of([home.as_slice(), visitor.as_slice()], names()).expect("aligned");
+            let codes = objects.each_ref().map(|object| code(object));
+            for (called, code) in &codes {
+                assert_eq!(
+                    (called.as_slice(), code.len()),
+                    (&["callee", "callee"].map(str::to_owned)[..], codes[0].1.len())
+                );
+            }
+            let lost = &codes[usize::from(bodies[1] == &more)].1;
+            assert!(lost.windows(trap.len()).any(|bytes| bytes == trap), "{lost:x?}");
+        }
+    }
+
+    /// Home's stores are longer, so that padding moves the target of the visitor's branch out of its reach, 32 KiB.
+    #[test]
+    fn a_branch_reaches_across_padding() {
+        let stores = "store volatile i64 0, ptr @callee\n".repeat(7000);
+        let body = format!(
+            "%bits = load volatile i64, ptr @callee
+             %bit = and i64 %bits, 8
+             %none = icmp eq i64 %bit, 0
+             br i1 %none, label %end, label %more
+             more:
+             {stores} {CALL}
+             br label %end
+             end:
+             store volatile i64 1, ptr @callee
+             ret i64 0"
+        );
+        let objects = objects(bitcode("all", &body).as_slice(), names()).expect("aligned");
+        let [home, visitor] = objects.map(|object| code(&object).1);
+        assert!(home.len() == visitor.len() && home.len() > 40_000, "{}, {}", home.len(), visitor.len());
+        let words: Vec<_> = visitor.chunks(4).map(|w| u32::from_le_bytes(w.try_into().expect("four bytes"))).collect();
+        let tests = |word: &u32| word & 0x7e00_0000 == 0x3600_0000;
+        let at = words.iter().position(tests).expect("tests a bit");
+        // Two instructions further, over a jump to behind the call.
+        assert_eq!((words[at] >> 5 & 0x3fff, words[at + 1] >> 26), (2, 0b0_0101));
+        let call = words.iter().rposition(|word| word >> 26 == 0b10_0101).expect("a call");
+        let target = at + 1 + (words[at + 1] & 0x03ff_ffff) as usize;
+        assert!(target > call && target < words.len(), "{target}, {call}");
     }
 
     const CALL: &str = "call void (i64, i32, ...) @llvm.experimental.stackmap(i64 7, i32 0)\n\

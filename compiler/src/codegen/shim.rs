@@ -1,13 +1,49 @@
 //! The Rust side of the C++ shim (compiler/shim/shim.h).
 
 use super::agree::Side;
+use crate::align::{Branch, Code, Item, Mark};
+use inkwell::module::Module;
 use inkwell::targets::TargetMachine;
 use inkwell::values::{AsValueRef, FunctionValue};
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
-use std::fmt;
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::slice::from_raw_parts_mut;
 
 /// Separates blocks in the list of call sites.
 const BLOCK_END: u32 = u32::MAX;
+
+/// What an item is (`Kind` in shim/emit.cpp), and what its fields mean.
+mod kind {
+    /// A section begins.
+    pub const SECTION: u32 = 0;
+    /// `a` bytes.
+    pub const BYTES: u32 = 1;
+    /// To a multiple of `a`, unless that takes more than `b` bytes.
+    pub const ALIGNMENT: u32 = 2;
+    /// Padding that is run through if `a` is 1; the answer is in `b`.
+    pub const PADDING: u32 = 3;
+    /// The end of a branch to label `number`, of `a` bytes or `b` if it is long; `c` is the bias of the distance, which has `d`
+    /// bits in the short form. Answered by an `a` of 1 for the long form.
+    pub const BRANCH: u32 = 4;
+    /// Label `number`.
+    pub const LABEL: u32 = 5;
+    /// Function `number` begins.
+    pub const BEGIN: u32 = 6;
+    /// The return address of call site `number` of function `a`.
+    pub const SITE: u32 = 7;
+    /// Function `number` ends.
+    pub const END: u32 = 8;
+}
+
+/// A part of the code.
+#[repr(C)]
+struct TwinItem {
+    kind: u32,
+    number: u32,
+    a: i64,
+    b: i64,
+    c: i64,
+    d: i64,
+}
 
 #[repr(C)]
 struct TwinHost {
@@ -15,6 +51,9 @@ struct TwinHost {
     reserve: extern "C" fn(*const c_void, *const c_char, *mut u64, *mut u64, *mut u64) -> i64,
     frame: extern "C" fn(*const c_void, *const c_char, u64, i64, i64),
     block_order: extern "C" fn(*const c_void, *const c_char, *const u32, u64, *mut u32, u64) -> i64,
+    align: extern "C" fn(*const c_void, *mut TwinItem, u64, *const *const c_char, u64) -> i64,
+    padding: extern "C" fn(*const c_void, u64, u64, *mut u8),
+    opposite: extern "C" fn(*const c_void, u32) -> u32,
     violation: extern "C" fn(*const c_void, *const c_char),
 }
 
@@ -26,12 +65,9 @@ unsafe extern "C" {
         function: inkwell::llvm_sys::prelude::LLVMValueRef,
     );
     fn twin_set_host(host: *const TwinHost);
-    fn twin_assemble(
-        triple: *const c_char,
-        cpu: *const c_char,
-        features: *const c_char,
-        text: *const c_char,
-        length: u64,
+    fn twin_emit(
+        machine: inkwell::llvm_sys::target_machine::LLVMTargetMachineRef,
+        module: inkwell::llvm_sys::prelude::LLVMModuleRef,
         object: *mut *mut c_char,
         size: *mut u64,
     ) -> c_int;
@@ -57,7 +93,16 @@ pub fn disable_indexed_modes(machine: &TargetMachine, function: FunctionValue) {
 
 /// Runs `work` with the machine passes active on this thread and `side` as their host.
 pub fn with_host<T>(side: &Side, work: impl FnOnce() -> T) -> T {
-    let host = TwinHost { context: (side as *const Side).cast(), reserve, frame, block_order, violation };
+    let host = TwinHost {
+        context: (side as *const Side).cast(),
+        reserve,
+        frame,
+        block_order,
+        align,
+        padding,
+        opposite,
+        violation,
+    };
     // SAFETY: the host outlives `work`, after which it is taken back.
     unsafe {
         twin_set_host(&host);
@@ -113,7 +158,7 @@ extern "C" fn block_order(
     let (side, function, sites, order) = unsafe {
         let (side, function) = arguments(context, function);
         let sites = std::slice::from_raw_parts(sites, length as usize);
-        (side, function, sites, std::slice::from_raw_parts_mut(order, calls as usize))
+        (side, function, sites, from_raw_parts_mut(order, calls as usize))
     };
     let blocks: Vec<Vec<u32>> = sites.split(|s| *s == BLOCK_END).map(<[u32]>::to_vec).collect();
     match side.block_order(&function, blocks) {
@@ -131,53 +176,92 @@ extern "C" fn violation(context: *const c_void, message: *const c_char) {
     side.violation(message);
 }
 
-/// Why an assembler made nothing.
-#[derive(Debug)]
-pub struct Refusal {
-    /// Messages, each with the line that it is about, counted from 0, if it is about one.
-    pub complaints: Vec<(Option<usize>, String)>,
+extern "C" fn align(
+    context: *const c_void,
+    items: *mut TwinItem,
+    count: u64,
+    names: *const *const c_char,
+    functions: u64,
+) -> i64 {
+    // SAFETY: the shim passes what it was given, and arrays of the lengths that it names, which need not be anywhere if
+    // they are empty.
+    let (side, items, names) = unsafe {
+        let items: &mut [TwinItem] = if count == 0 { &mut [] } else { from_raw_parts_mut(items, count as usize) };
+        let names = if functions == 0 { &[] } else { std::slice::from_raw_parts(names, functions as usize) };
+        (&*context.cast::<Side>(), items, names)
+    };
+    // SAFETY: the names are C strings.
+    let names = names.iter().map(|name| unsafe { CStr::from_ptr(*name).to_string_lossy().into_owned() });
+    let mut code = Code::new(side.isa(), names);
+    items.iter().fold(None, |function, item| push(&mut code, item, function));
+    let answered = side.align(code, |code| {
+        for (item, answer) in items.iter_mut().zip(&code.items) {
+            match answer {
+                Item::Branch(branch) => item.a = branch.is_long.into(),
+                Item::Place(function, index) => {
+                    if let Mark::Padding(bytes) = code.functions[*function].places[*index].mark {
+                        item.b = bytes as i64;
+                    }
+                }
+                _ => {}
+            }
+        }
+    });
+    if answered { 0 } else { -1 }
 }
 
-impl Refusal {
-    fn parse(text: &str) -> Refusal {
-        let complaint = |line: &str| {
-            let (number, message) = line.split_once('\t').unwrap_or(("", line));
-            (number.parse::<usize>().ok().and_then(|number| number.checked_sub(1)), message.to_owned())
-        };
-        Refusal { complaints: text.lines().map(complaint).collect() }
+/// Adds an item to the code; tells in which function the next one is.
+fn push(code: &mut Code, item: &TwinItem, function: Option<usize>) -> Option<usize> {
+    let number = item.number as usize;
+    let align = (item.a as u64, item.b as u64);
+    match (item.kind, function) {
+        (kind::SECTION, _) => code.push(Item::Section),
+        (kind::BYTES, _) => code.push(Item::Bytes(item.a as u64)),
+        (kind::ALIGNMENT, None) => code.push(Item::Align { to: align.0, limit: align.1 }),
+        (kind::ALIGNMENT, Some(function)) => code.mark(function, Mark::Align { to: align.0, limit: align.1 }),
+        (kind::PADDING, Some(function)) => code.mark(function, Mark::Padding(0)),
+        (kind::BRANCH, _) => {
+            let target = (item.number != u32::MAX).then_some(number);
+            let reach = (code.isa.granule() as i64) << (item.d - 1);
+            code.push(Item::Branch(Branch::new(target, [item.a as u64, item.b as u64], item.c, reach)));
+        }
+        (kind::LABEL, _) => code.push(Item::Label(number)),
+        (kind::BEGIN, None) => {
+            code.mark(number, Mark::Begin);
+            return Some(number);
+        }
+        (kind::SITE, Some(function)) if item.a == function as i64 => code.mark(function, Mark::Site(Some(item.number))),
+        (kind::END, Some(function)) if number == function => {
+            code.mark(function, Mark::Site(None));
+            return None;
+        }
+        (kind, function) => panic!("item {kind} with number {number} in function {function:?}"),
     }
+    function
 }
 
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let messages: Vec<&str> = self.complaints.iter().map(|(_, message)| message.as_str()).collect();
-        f.write_str(&messages.join("\n"))
-    }
+extern "C" fn padding(context: *const c_void, executed: u64, bytes: u64, out: *mut u8) {
+    // SAFETY: the shim passes what it was given, and an array of the length that it names.
+    let (side, out) = unsafe { (&*context.cast::<Side>(), from_raw_parts_mut(out, bytes as usize)) };
+    out.copy_from_slice(&side.isa().padding(bytes, executed != 0));
 }
 
-/// Assembles `text`.
-///
-/// # Errors
-/// The assembler's diagnostics.
-pub fn assemble(isa: &dyn crate::isa::Isa, text: &str) -> Result<Vec<u8>, Refusal> {
-    let [triple, cpu, features] =
-        [isa.triple(), isa.cpu(), isa.assembler_features()].map(|s| CString::new(s).expect("no NUL"));
+extern "C" fn opposite(context: *const c_void, instruction: u32) -> u32 {
+    // SAFETY: the shim passes what it was given.
+    unsafe { &*context.cast::<Side>() }.isa().opposite(instruction)
+}
+
+/// Writes the object of `module`, or `None` if LLVM cannot.
+pub fn emit(machine: &TargetMachine, module: &Module) -> Option<Vec<u8>> {
     let mut object = std::ptr::null_mut();
     let mut size = 0;
-    // SAFETY: all strings live through the call; the result is copied and freed with the allocator it came from.
-    let (status, bytes) = unsafe {
-        let status = twin_assemble(
-            triple.as_ptr(),
-            cpu.as_ptr(),
-            features.as_ptr(),
-            text.as_ptr().cast(),
-            text.len() as u64,
-            &mut object,
-            &mut size,
-        );
+    // SAFETY: both live through the call; the result is copied and freed with the allocator it came from.
+    unsafe {
+        if twin_emit(machine.as_mut_ptr(), module.as_mut_ptr(), &mut object, &mut size) != 0 {
+            return None;
+        }
         let bytes = std::slice::from_raw_parts(object.cast::<u8>(), size as usize).to_vec();
         libc::free(object.cast());
-        (status, bytes)
-    };
-    if status == 0 { Ok(bytes) } else { Err(Refusal::parse(&String::from_utf8_lossy(&bytes))) }
+        Some(bytes)
+    }
 }

@@ -4,7 +4,7 @@ mod aarch64;
 mod x86_64;
 
 /// An instruction set that Twin compiles for.
-pub trait Isa: Sync {
+pub trait Isa: Sync + std::fmt::Debug {
     /// Name for people.
     fn name(&self) -> &'static str;
     /// LLVM target triple.
@@ -13,16 +13,12 @@ pub trait Isa: Sync {
     fn cpu(&self) -> &'static str;
     /// LLVM feature string, which comes behind what is asked for.
     fn features(&self) -> &'static str;
-    /// LLVM feature string with which every instruction can be assembled.
-    fn assembler_features(&self) -> &'static str;
     /// Instruction lengths are multiples of this many bytes.
     fn granule(&self) -> u64;
-    /// Assembly for `bytes` bytes of padding that are run through, or not. Long padding that is run through is jumped over.
-    fn padding(&self, bytes: u64, executed: bool) -> String;
-    /// A line that ends the program.
-    fn trap(&self) -> &'static str;
-    /// For a line with a branch of short reach: lines that do the same and reach all of the function.
-    fn far_branch(&self, line: &str) -> Option<String>;
+    /// `bytes` bytes of padding that are run through, or not. Long padding that is run through is jumped over.
+    fn padding(&self, bytes: u64, executed: bool) -> Vec<u8>;
+    /// The opposite of a conditional branch whose only form has a short reach; where it leads to is filled in by others.
+    fn opposite(&self, instruction: u32) -> u32;
 }
 
 /// The instruction set whose processors own the process and whose block order is followed.

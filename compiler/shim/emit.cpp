@@ -1,0 +1,350 @@
+// Writes the object of one ISA. LLVM's printer puts the code into fragments, as ever. Places for padding become fragments
+// without contents; when all functions are there and nothing has been laid out yet, the host is told what code there is
+// (compiler/src/align), and says how long padding and branches are to be. The object has a table with the offsets that
+// came out.
+#include "shim.h"
+
+#include "llvm-c/TargetMachine.h"
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/CodeGen/AsmPrinter.h"
+#include "llvm/CodeGen/AsmPrinterHandler.h"
+#include "llvm/CodeGen/MachineFunction.h"
+#include "llvm/CodeGen/MachineInstr.h"
+#include "llvm/CodeGen/TargetOpcodes.h"
+#include "llvm/CodeGen/TargetSubtargetInfo.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/MC/MCAsmBackend.h"
+#include "llvm/MC/MCAssembler.h"
+#include "llvm/MC/MCCodeEmitter.h"
+#include "llvm/MC/MCContext.h"
+#include "llvm/MC/MCExpr.h"
+#include "llvm/MC/MCInstBuilder.h"
+#include "llvm/MC/MCObjectStreamer.h"
+#include "llvm/MC/MCObjectWriter.h"
+#include "llvm/MC/MCSection.h"
+#include "llvm/MC/MCSectionELF.h"
+#include "llvm/MC/MCSymbol.h"
+#include "llvm/MC/MCValue.h"
+#include "llvm/BinaryFormat/ELF.h"
+#include "llvm/Support/Endian.h"
+#include "llvm/Support/raw_ostream.h"
+#include "llvm/Target/TargetMachine.h"
+
+#include <cstring>
+
+using namespace llvm;
+
+namespace {
+
+// Section with the offsets of all sites from the begins of their functions; the linker drops it.
+constexpr const char *OffsetsName = ".twin.offsets";
+
+// Items of a list, in the order of the code (compiler/src/codegen/shim.rs).
+enum Kind : uint32_t { Section, Bytes, Alignment, Padding, Branch, Label, Begin, Site, End };
+
+// What the printer made of one function.
+struct Function {
+  std::string Name;
+  MCSymbol *Begin, *End = nullptr;
+  std::vector<std::pair<MCSymbol *, uint32_t>> Sites;
+};
+
+class Marks : public AsmPrinterHandler {
+  AsmPrinter &Printer;
+  std::vector<Function> Functions;
+  /// Empty tails of fragments: padding and whether control runs through it; what follows a branch of fixed length.
+  DenseMap<const MCFragment *, bool> Paddings;
+  DenseMap<const MCFragment *, MCInst> Jumps;
+  const MachineInstr *Current = nullptr;
+  /// There is a place for the padding of the next site.
+  bool Chosen = false;
+
+  MCObjectStreamer &out() { return static_cast<MCObjectStreamer &>(*Printer.OutStreamer); }
+  MCAssembler &assembler() { return out().getAssembler(); }
+  const MCSubtargetInfo &subtarget() { return Printer.MF->getSubtarget(); }
+
+  /// Ends the current fragment with a tail without contents.
+  MCFragment *tail() {
+    MCFragment *F = out().getCurrentFragment();
+    out().emitInstToFragment(Printer.MF->getSubtarget().getInstrInfo()->getNop(), subtarget());
+    F->clearVarContents();
+    F->clearVarFixups();
+    return F;
+  }
+
+  void pad(bool Executed) { Paddings[tail()] = Executed; }
+
+public:
+  explicit Marks(AsmPrinter &Printer) : Printer(Printer) {}
+
+  void beginFunction(const MachineFunction *MF) override {
+    Functions.push_back({MF->getName().str(), Printer.CurrentFnSym});
+    Chosen = false;
+  }
+
+  void beginInstruction(const MachineInstr *MI) override {
+    Current = MI;
+    if (MI->getOpcode() == TargetOpcode::ANNOTATION_LABEL) {
+      StringRef Name = MI->getOperand(0).getMCSymbol()->getName();
+      if (Name.starts_with(".Ltwin")) {
+        pad(Name.starts_with(".Ltwinexecuted"));
+        Chosen = true;
+      }
+    } else if (twin::isUniformCall(*MI)) {
+      if (!Chosen)
+        pad(true);
+      Chosen = false;
+      Functions.back().Sites.push_back({MI->getPostInstrSymbol(), twin::siteOf(*MI)});
+    }
+  }
+
+  void endInstruction() override {
+    if (Current->isConditionalBranch())
+      cut();
+  }
+
+  /// The label at the end is there already, behind all others, and so is that of the call frame information.
+  void markFunctionEnd() override {
+    pad(false);
+    Functions.back().End = Printer.getFunctionEnd();
+    std::vector<MCSymbol *> Labels{Printer.getFunctionEnd()};
+    if (ArrayRef<MCDwarfFrameInfo> Frames = out().getDwarfFrameInfos(); !Frames.empty() && Frames.back().End)
+      Labels.push_back(Frames.back().End);
+    for (MCSymbol *Label : Labels)
+      if (Label->getFragment()->getNext() == out().getCurrentFragment()) {
+        Label->setFragment(out().getCurrentFragment());
+        Label->setOffset(0);
+      }
+  }
+
+  void endFunction(const MachineFunction *) override {}
+
+  void endModule() override {
+    List Code = list();
+    for (const Function &F : Functions)
+      Code.Names.push_back(F.Name.c_str());
+    if (twin::Host->align(twin::Host->context, Code.Items.data(), Code.Items.size(), Code.Names.data(),
+                          Code.Names.size()) < 0)
+      return;
+    for (size_t N = 0; N < Code.Items.size(); ++N)
+      apply(Code.Items[N], Code.Fragments[N]);
+    tabulate();
+  }
+
+private:
+  struct List {
+    std::vector<TwinItem> Items;
+    /// The fragment of each item that is padding or a branch.
+    std::vector<MCFragment *> Fragments;
+    std::vector<const char *> Names;
+
+    void add(uint32_t Kind, uint32_t Number = 0, int64_t A = 0, int64_t B = 0, int64_t C = 0, int64_t D = 0,
+             MCFragment *F = nullptr) {
+      Items.push_back({Kind, Number, A, B, C, D});
+      Fragments.push_back(F);
+    }
+  };
+
+  /// Gives a branch of fixed length, which was just emitted, a place for a jump behind it, with which it reaches further.
+  void cut() {
+    MCFragment *F = out().getCurrentFragment();
+    if (F->getFixups().empty() || !F->getFixups().back().isPCRel())
+      return;
+    static const size_t Length = 4;
+    if (F->getFixups().back().getOffset() + Length != F->getFixedSize())
+      return;
+    static const unsigned Jump = twin::opcodeNamed(*Printer.MF->getSubtarget().getInstrInfo(), "B");
+    MCInst Inst = MCInstBuilder(Jump).addExpr(F->getFixups().back().getValue());
+    Jumps[tail()] = Inst;
+  }
+
+  /// Where `Fixup` leads to if the assembler alone knows how far that is.
+  const MCSymbol *target(const MCFragment &F, MCFixup Fixup, MCValue &Value) {
+    if (!Fixup.getValue()->evaluateAsRelocatable(Value, nullptr) || !Fixup.isPCRel())
+      return nullptr;
+    uint64_t Unused = 0;
+    assembler().getBackend().evaluateFixup(F, Fixup, Value, Unused);
+    const MCSymbol *Symbol = Value.getAddSym();
+    bool Known = Symbol && !Value.getSubSym() && !Value.getSpecifier() && Symbol->isInSection() &&
+                 &Symbol->getSection() == F.getParent() &&
+                 assembler().getWriter().isSymbolRefDifferenceFullyResolvedImpl(*Symbol, F, false, true);
+    return Known ? Symbol : nullptr;
+  }
+
+  /// The longer form of the branch at the end of `F`, if there is one.
+  bool longer(MCFragment &F, MCInst &Inst) {
+    if (auto Found = Jumps.find(&F); Found != Jumps.end()) {
+      Inst = Found->second;
+      return true;
+    }
+    MCAsmBackend &Backend = assembler().getBackend();
+    if (F.getKind() != MCFragment::FT_Relaxable ||
+        !Backend.mayNeedRelaxation(F.getOpcode(), F.getOperands(), *F.getSubtargetInfo()))
+      return false;
+    Inst = F.getInst();
+    Backend.relaxInstruction(Inst, *F.getSubtargetInfo());
+    return true;
+  }
+
+  void encode(const MCFragment &F, const MCInst &Inst, SmallVectorImpl<char> &Data, SmallVectorImpl<MCFixup> &Fixups) {
+    assembler().getEmitter().encodeInstruction(Inst, Data, Fixups, *F.getSubtargetInfo());
+  }
+
+  const MCFixup &fixupOf(MCFragment &F) { return Jumps.contains(&F) ? F.getFixups().back() : F.getVarFixups().front(); }
+
+  /// The code of all functions.
+  List list() {
+    // What is at an offset in the fixed part of a fragment.
+    struct Point {
+      uint64_t Offset;
+      uint32_t Kind, Number;
+      int64_t Of;
+    };
+    DenseMap<const MCFragment *, SmallVector<Point, 2>> Points;
+    SetVector<MCSection *> Sections;
+    auto Put = [&](const MCSymbol *Symbol, uint32_t Kind, uint32_t Number, int64_t Of = 0) {
+      Points[Symbol->getFragment()].push_back({Symbol->getOffset(), Kind, Number, Of});
+    };
+    for (auto [N, F] : enumerate(Functions)) {
+      Sections.insert(&F.Begin->getSection());
+      Put(F.Begin, Begin, N);
+      for (auto [Symbol, Number] : F.Sites)
+        Put(Symbol, Site, Number, N);
+      Put(F.End, End, N);
+    }
+    DenseMap<const MCSymbol *, uint32_t> Labels;
+    for (MCSection *Section : Sections)
+      for (MCFragment &F : *Section) {
+        MCValue Value;
+        MCInst Inst;
+        if (longer(F, Inst))
+          if (const MCSymbol *Symbol = target(F, fixupOf(F), Value))
+            if (Labels.try_emplace(Symbol, Labels.size()).second)
+              Put(Symbol, Label, Labels[Symbol]);
+      }
+    List Code;
+    for (MCSection *Section : Sections) {
+      Code.add(Kind::Section);
+      for (MCFragment &F : *Section) {
+        auto &Here = Points[&F];
+        stable_sort(Here, [](const Point &A, const Point &B) { return A.Offset < B.Offset; });
+        uint64_t Offset = 0;
+        auto GoTo = [&](uint64_t To) {
+          if (To > Offset)
+            Code.add(Bytes, 0, To - Offset);
+          Offset = To;
+        };
+        for (const Point &P : Here) {
+          GoTo(P.Offset);
+          Code.add(P.Kind, P.Number, P.Of);
+        }
+        addTail(Code, F, Labels, GoTo);
+      }
+    }
+    return Code;
+  }
+
+  template <typename F>
+  void addTail(List &Code, MCFragment &Fragment, const DenseMap<const MCSymbol *, uint32_t> &Labels, F GoTo) {
+    MCInst Inst;
+    switch (Fragment.getKind()) {
+    case MCFragment::FT_Align:
+      GoTo(Fragment.getFixedSize());
+      return Code.add(Alignment, 0, Fragment.getAlignment().value(), Fragment.getAlignMaxBytesToEmit());
+    case MCFragment::FT_Relaxable:
+      break;
+    default:
+      return GoTo(assembler().computeFragmentSize(Fragment));
+    }
+    GoTo(Fragment.getFixedSize());
+    if (auto Found = Paddings.find(&Fragment); Found != Paddings.end())
+      return Code.add(Padding, 0, Found->second, 0, 0, 0, &Fragment);
+    if (!longer(Fragment, Inst))
+      return GoTo(Fragment.getSize());
+    SmallVector<char, 16> Data;
+    SmallVector<MCFixup, 1> Fixups;
+    encode(Fragment, Inst, Data, Fixups);
+    const MCFixup &Fixup = fixupOf(Fragment);
+    MCValue Value;
+    const MCSymbol *Symbol = target(Fragment, Fixup, Value);
+    uint32_t Number = Symbol ? Labels.lookup(Symbol) : UINT32_MAX;
+    if (!Symbol && (Jumps.contains(&Fragment) ||
+                    !assembler().getBackend().fixupNeedsRelaxationAdvanced(Fragment, Fixup, Value, 0, false)))
+      return GoTo(Fragment.getSize());
+    int64_t Bits = assembler().getBackend().getFixupKindInfo(Fixup.getKind()).TargetSize;
+    int64_t Bias = Value.getConstant() + int64_t(Fragment.getFixedSize()) - int64_t(Fixup.getOffset());
+    Code.add(Branch, Number, Fragment.getVarSize(), Data.size(), Bias, Bits, &Fragment);
+  }
+
+  /// Does what the host has decided on.
+  void apply(const TwinItem &Item, MCFragment *F) {
+    if (Item.kind == Padding && Item.b) {
+      SmallVector<char, 64> Data(Item.b);
+      twin::Host->padding(twin::Host->context, Item.a, Data.size(), reinterpret_cast<uint8_t *>(Data.data()));
+      F->setVarContents(Data);
+    } else if (Item.kind == Branch && Item.a) {
+      SmallVector<char, 16> Data;
+      SmallVector<MCFixup, 1> Fixups;
+      MCInst Inst;
+      longer(*F, Inst);
+      encode(*F, Inst, Data, Fixups);
+      if (Jumps.contains(F))
+        jumpOver(*F);
+      else
+        F->setInst(Inst);
+      F->setVarContents(Data);
+      F->setVarFixups(Fixups);
+    }
+  }
+
+  /// Makes the branch at the end of the fixed part of `F` its opposite, to behind the tail.
+  void jumpOver(MCFragment &F) {
+    MCSymbol *Behind = out().getContext().createTempSymbol();
+    Behind->setFragment(F.getNext());
+    Behind->setOffset(0);
+    MCFixup &Fixup = F.getFixups().back();
+    Fixup = MCFixup::create(Fixup.getOffset(), MCSymbolRefExpr::create(Behind, out().getContext()), Fixup.getKind(), true);
+    char *Word = F.getContents().data() + Fixup.getOffset();
+    support::endian::write32le(Word, twin::Host->opposite(twin::Host->context, support::endian::read32le(Word)));
+  }
+
+  void tabulate() {
+    MCContext &Context = out().getContext();
+    out().pushSection();
+    out().switchSection(Context.getELFSection(OffsetsName, ELF::SHT_PROGBITS, ELF::SHF_EXCLUDE));
+    for (const Function &F : Functions) {
+      for (auto [Symbol, Number] : F.Sites)
+        out().emitAbsoluteSymbolDiff(Symbol, F.Begin, 4);
+      out().emitAbsoluteSymbolDiff(F.End, F.Begin, 4);
+    }
+    out().popSection();
+  }
+};
+
+/// Has the printer keep marks.
+struct Passes : legacy::PassManager {
+  void add(Pass *P) override {
+    if (P->getPassName().ends_with("Assembly Printer")) {
+      auto &Printer = static_cast<AsmPrinter &>(*P);
+      Printer.addAsmPrinterHandler(std::make_unique<Marks>(Printer));
+    }
+    legacy::PassManager::add(P);
+  }
+};
+
+} // namespace
+
+/// Writes the object of `module` to `*object` (free with `free`), with the host that is set. Tells whether that can be done.
+extern "C" int twin_emit(LLVMTargetMachineRef machine, LLVMModuleRef module, char **object, uint64_t *size) {
+  SmallVector<char, 0> Data;
+  raw_svector_ostream Out(Data);
+  Passes PM;
+  if (reinterpret_cast<TargetMachine *>(machine)->addPassesToEmitFile(PM, Out, nullptr, CodeGenFileType::ObjectFile))
+    return 1;
+  PM.run(*unwrap(module));
+  *object = static_cast<char *>(malloc(Data.size() + 1));
+  memcpy(*object, Data.data(), Data.size());
+  *size = Data.size();
+  return 0;
+}
