@@ -56,6 +56,11 @@ impl BitSet {
         }
     }
 
+    /// Whether anything is in `other` too.
+    pub fn meets(&self, other: &BitSet) -> bool {
+        self.words.iter().zip(&other.words).any(|(a, b)| a & b != 0)
+    }
+
     /// The numbers in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
         self.words.iter().enumerate().flat_map(|(i, &word)| {

@@ -2,26 +2,41 @@
 //! whatever is loaded from a slot is the value that it is loaded for, on every path.
 
 use super::SlotValue;
-use crate::ir::Value;
+use crate::ir::{Block, Value};
 use crate::loops::Cfg;
 use anyhow::{Result, bail};
 use std::collections::HashMap;
 
-/// What happens to a slot value, by its position in the list of slot values.
-#[derive(Clone, Copy)]
-pub enum Access {
-    /// The value goes to its slot.
-    Save(usize),
-    /// The value comes from its slot.
-    Fill(usize),
+/// What an instruction does with the register or the slot of a web.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A value goes to the register.
+    Define,
+    /// The register is read.
+    Read,
+    /// The value goes to the slot.
+    Save,
+    /// The register gets what the slot holds.
+    Fill,
 }
 
-/// What a slot holds.
+/// What an instruction does with which web, and the number of the value that this is meant for.
+#[derive(Clone, Copy)]
+pub struct Access {
+    pub kind: Kind,
+    pub web: usize,
+    pub value: usize,
+}
+
+/// Values that get another name on an edge: the web, the number of the value in front, and behind.
+pub type Renames = HashMap<(Block, Block), Vec<(usize, usize, usize)>>;
+
+/// What a slot or register holds.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Content {
     /// Any value, as far as is known yet.
     Unvisited,
-    /// The value at this position, as it was last defined: see [`Contents::through`].
+    /// The value with this number, as it was last defined.
     Is(usize),
     /// Nothing, or different values on different paths.
     Unknown,
@@ -38,14 +53,21 @@ impl Content {
 }
 
 /// Drops saves to a slot that holds the value already, then checks `function`; both after its accesses have been
-/// inserted and before they are optimised.
+/// inserted and before they are optimised. `values` are all, by number.
 ///
 /// # Errors
-/// Names the function, the slot, the value and the instruction if a slot may hold another value than is loaded.
-pub fn run(function: Value, values: &[SlotValue], accesses: &mut HashMap<Value, Access>) -> Result<()> {
+/// Names the function, the slot, the value and the instruction if a slot or register may hold another value than is
+/// taken from it.
+pub fn run(
+    function: Value,
+    webs: &[SlotValue],
+    values: &[Value],
+    renames: &Renames,
+    accesses: &mut HashMap<Value, Access>,
+) -> Result<()> {
     let mut repeated = Vec::new();
-    Contents::new(function, values, accesses).visit(|instruction, access, content| {
-        if matches!(access, Access::Save(i) if content == Content::Is(i)) {
+    Contents::new(function, webs, renames, accesses).visit(|instruction, access, content| {
+        if access.kind == Kind::Save && content == Content::Is(access.value) {
             repeated.push(instruction);
         }
     });
@@ -54,46 +76,58 @@ pub fn run(function: Value, values: &[SlotValue], accesses: &mut HashMap<Value, 
         save.erase();
     }
     let mut wrong = None;
-    Contents::new(function, values, accesses).visit(|instruction, access, content| {
-        if let Access::Fill(i) = access
-            && content != Content::Is(i)
-        {
-            wrong.get_or_insert((instruction, i));
+    Contents::new(function, webs, renames, accesses).visit(|instruction, access, content| {
+        if matches!(access.kind, Kind::Fill | Kind::Read) && content != Content::Is(access.value) {
+            wrong.get_or_insert((instruction, access));
         }
     });
     match wrong {
         None => Ok(()),
-        Some((instruction, i)) => bail!(
-            "internal error: function `{}`: slot {} does not hold `{}` at `{}`",
+        Some((instruction, Access { kind, web, value })) => bail!(
+            "internal error: function `{}`: {} {} does not hold `{}` at `{}`",
             function.name(),
-            values[i].offset,
-            values[i].value.print(),
+            if kind == Kind::Fill { "slot" } else { "the register of slot" },
+            webs[web].offset,
+            values[value].print(),
             instruction.print()
         ),
     }
 }
 
-/// The contents of the slots of a function.
-struct Contents {
-    /// Number of the slot of each value.
+/// The contents of the slots and registers of a function.
+struct Contents<'a> {
+    /// Position of the slot of each web in a state; the registers come behind the slots.
     slot: Vec<usize>,
+    slots: usize,
+    renames: &'a Renames,
     accesses: Vec<Vec<(Value, Access)>>,
     at_entry: Vec<Vec<Content>>,
 }
 
-impl Contents {
-    fn new(function: Value, values: &[SlotValue], accesses: &HashMap<Value, Access>) -> Contents {
-        let mut offsets: Vec<u64> = values.iter().map(|value| value.offset).collect();
+impl Contents<'_> {
+    fn new<'a>(
+        function: Value,
+        webs: &[SlotValue],
+        renames: &'a Renames,
+        accesses: &HashMap<Value, Access>,
+    ) -> Contents<'a> {
+        let mut offsets: Vec<u64> = webs.iter().map(|web| web.offset).collect();
         offsets.sort_unstable();
         offsets.dedup();
-        let slot = values.iter().map(|value| offsets.partition_point(|offset| *offset < value.offset)).collect();
+        let slot = webs.iter().map(|web| offsets.partition_point(|offset| *offset < web.offset)).collect();
         let access = |instruction: Value| Some((instruction, *accesses.get(&instruction)?));
         let cfg = Cfg::new(function);
         let accesses = cfg.blocks.iter().map(|block| block.instructions().into_iter().filter_map(access).collect());
-        let unvisited = vec![Content::Unvisited; offsets.len()];
-        let mut contents =
-            Contents { slot, accesses: accesses.collect(), at_entry: vec![unvisited.clone(); cfg.blocks.len()] };
-        contents.at_entry[0] = vec![Content::Unknown; offsets.len()];
+        let size = offsets.len() + webs.len();
+        let unvisited = vec![Content::Unvisited; size];
+        let mut contents = Contents {
+            slot,
+            slots: offsets.len(),
+            renames,
+            accesses: accesses.collect(),
+            at_entry: vec![unvisited.clone(); cfg.blocks.len()],
+        };
+        contents.at_entry[0] = vec![Content::Unknown; size];
         let mut at_exit = vec![unvisited; cfg.blocks.len()];
         let mut changed = true;
         while changed {
@@ -101,8 +135,9 @@ impl Contents {
             for block in cfg.ids() {
                 let mut state = contents.at_entry[block.index()].clone();
                 for from in &cfg.predecessors[block.index()] {
-                    let exit = &at_exit[from.index()];
-                    state.iter_mut().zip(exit).for_each(|(here, there)| *here = here.join(*there));
+                    let mut exit = at_exit[from.index()].clone();
+                    contents.rename((cfg.blocks[from.index()], cfg.blocks[block.index()]), &mut exit);
+                    state.iter_mut().zip(exit).for_each(|(here, there)| *here = here.join(there));
                 }
                 contents.at_entry[block.index()].clone_from(&state);
                 contents.through(block.index(), &mut state, &mut |_, _, _| {});
@@ -115,22 +150,48 @@ impl Contents {
         contents
     }
 
-    /// Reports each access with what the slot of its value holds right before it.
+    /// Goes along an edge.
+    fn rename(&self, edge: (Block, Block), state: &mut [Content]) {
+        for &(web, from, to) in self.renames.get(&edge).into_iter().flatten() {
+            for at in [self.slot[web], self.slots + web] {
+                if state[at] == Content::Is(from) {
+                    state[at] = Content::Is(to);
+                } else if state[at] == Content::Is(to) {
+                    state[at] = Content::Unknown;
+                }
+            }
+        }
+    }
+
+    /// Reports each access with what its slot or register holds right before it.
     fn visit(&self, mut report: impl FnMut(Value, Access, Content)) {
         for (block, entry) in self.at_entry.iter().enumerate() {
             self.through(block, &mut entry.clone(), &mut report);
         }
     }
 
-    /// A new definition of the value that a slot holds needs no event: the definition dominates every save of the value,
-    /// so that a path comes to it first without any, and the slot is not known to hold the value there.
     fn through(&self, block: usize, state: &mut [Content], report: &mut dyn FnMut(Value, Access, Content)) {
         for &(instruction, access) in &self.accesses[block] {
-            let (Access::Save(i) | Access::Fill(i)) = access;
-            let content = &mut state[self.slot[i]];
-            report(instruction, access, *content);
-            if matches!(access, Access::Save(_)) {
-                *content = Content::Is(i);
+            let (slot, register) = (self.slot[access.web], self.slots + access.web);
+            let is_value = Content::Is(access.value);
+            match access.kind {
+                Kind::Define => {
+                    report(instruction, access, state[register]);
+                    // What was saved of it is an older one.
+                    if state[slot] == is_value {
+                        state[slot] = Content::Unknown;
+                    }
+                    state[register] = is_value;
+                }
+                Kind::Read => report(instruction, access, state[register]),
+                Kind::Save => {
+                    report(instruction, access, state[slot]);
+                    state[slot] = is_value;
+                }
+                Kind::Fill => {
+                    report(instruction, access, state[slot]);
+                    state[register] = is_value;
+                }
             }
         }
     }
@@ -148,6 +209,11 @@ mod tests {
     /// Runs on a function with the values `x` and `y`, whose slots are the pointers `x.slot` and `y.slot`, at `offsets`.
     /// Returns the number of saves that are left.
     fn saves(offsets: [u64; 2], body: &str) -> Result<usize> {
+        saves_with(offsets, body, |_| Renames::new())
+    }
+
+    /// The same with values that are called otherwise on some edges: `x` has number 0, `y` has 1.
+    fn saves_with(offsets: [u64; 2], body: &str, renames: impl Fn(&[Block]) -> Renames) -> Result<usize> {
         let text = format!(
             "declare i64 @define()\ndeclare void @call()\n\
              define void @example(i1 %c) {{\nentry:\n %x.slot = alloca i64\n %y.slot = alloca i64\n{body}\n}}\n"
@@ -157,29 +223,25 @@ mod tests {
         let module = context.create_module_from_ir(buffer).expect("valid IR");
         let function = Module::new(&module).definitions()[0];
         let named = |name: &str| function.instructions().into_iter().find(|i| i.name() == name);
-        let mut values = Vec::new();
+        let (mut values, mut webs) = (Vec::new(), Vec::new());
         let mut accesses = HashMap::new();
         for (name, offset) in ["x", "y"].into_iter().zip(offsets) {
             let Some(value) = named(name) else { continue };
             let register = named(&format!("{name}.slot")).expect("a slot");
             let i = values.len();
-            values.push(SlotValue {
-                value,
-                ty: value.ty(),
-                strategy: Strategy::Around,
-                hottest_use: 0.0,
-                register,
-                offset,
-            });
+            values.push(value);
+            webs.push(SlotValue { ty: value.ty(), strategy: Strategy::Around, eager: 0.0, register, offset });
+            let access = |kind| Access { kind, web: i, value: i };
+            accesses.insert(value, access(Kind::Define));
             for instruction in function.instructions() {
                 match (instruction.opcode(), instruction.operands().last() == Some(&register)) {
-                    (LLVMOpcode::LLVMStore, true) => drop(accesses.insert(instruction, Access::Save(i))),
-                    (LLVMOpcode::LLVMLoad, true) => drop(accesses.insert(instruction, Access::Fill(i))),
+                    (LLVMOpcode::LLVMStore, true) => drop(accesses.insert(instruction, access(Kind::Save))),
+                    (LLVMOpcode::LLVMLoad, true) => drop(accesses.insert(instruction, access(Kind::Fill))),
                     _ => {}
                 }
             }
         }
-        run(function, &values, &mut accesses)?;
+        run(function, &webs, &values, &renames(&function.blocks()), &mut accesses)?;
         Ok(function.instructions().iter().filter(|i| i.opcode() == LLVMOpcode::LLVMStore).count())
     }
 
@@ -243,5 +305,27 @@ mod tests {
         let message = saves([16, 16], &body).expect_err("one slot for both").to_string();
         assert!(message.contains("function `example`: slot 16 does not hold"), "{message}");
         assert!(message.contains("at `%l = load i64, ptr %x.slot"), "{message}");
+    }
+
+    /// `y` is a phi of the web of `x`: what the slot holds is `y` behind the edge, and no `x` any more.
+    #[test]
+    fn a_value_has_its_new_name_behind_an_edge() {
+        let body = format!(
+            "{DEFINE}\n {SAVE}\n br label %join\njoin:\n %y = call i64 @define()\n {CALL}\n \
+             %l = load i64, ptr %y.slot\n ret void"
+        );
+        let message = saves([0, 0], &body).expect_err("no name for it").to_string();
+        assert!(message.contains("slot 0 does not hold"), "{message}");
+        let entered = |blocks: &[Block]| Renames::from([((blocks[0], blocks[1]), vec![(0, 0, 1)])]);
+        // Where `y` is defined anew it is not the old one.
+        assert!(saves_with([0, 0], &body, entered).is_err());
+        let only_joined = format!(
+            "{DEFINE}\n {SAVE}\n br label %join\njoin:\n %l = load i64, ptr %y.slot\n br i1 %c, label %end, label %more\n\
+             more:\n %y = call i64 @define()\n ret void\nend:\n ret void"
+        );
+        assert!(saves([0, 0], &only_joined).is_err());
+        assert_eq!(saves_with([0, 0], &only_joined, entered).expect("right contents"), 1);
+        let stale = only_joined.replace("%y.slot\n br", "%x.slot\n br");
+        assert!(saves_with([0, 0], &stale, entered).is_err());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::bitset::BitSet;
 use crate::convention::Conventions;
-use crate::ir::{Block, Value};
+use crate::ir::Value;
 use crate::loops::Cfg;
 use inkwell::llvm_sys::{LLVMOpcode, LLVMTypeKind};
 use std::collections::HashMap;
@@ -71,19 +71,6 @@ impl Liveness {
     /// Values that live across `instruction`, if that is a uniform call.
     pub fn crossing_of(&self, instruction: Value) -> Option<&[usize]> {
         self.calls.get(&instruction).map(|&i| &*self.crossing[i].1)
-    }
-
-    /// Blocks at which `value` is used; a phi uses it at the end of the predecessor.
-    pub fn use_blocks(&self, value: Value) -> Vec<Block> {
-        let mut blocks = Vec::new();
-        for user in value.users().into_iter().filter(|u| u.is_instruction()) {
-            if user.is_phi() {
-                blocks.extend(user.incoming().into_iter().filter(|(v, _)| *v == value).map(|(_, b)| b));
-            } else {
-                blocks.push(user.block());
-            }
-        }
-        blocks
     }
 
     /// Values that live out of block `index`.

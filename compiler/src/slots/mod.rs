@@ -1,27 +1,32 @@
 //! Frame slots: makes every value that lives across a uniform call live in `twin.slots` meanwhile.
 //!
-//! A value is treated in one of two ways, whichever costs less by static block frequency:
+//! Values that phis join are one variable where they never live at the same time (`webs`). A variable is treated in one
+//! of two ways, by static block frequency and by the code that it takes (`choice`):
 //!
-//! - *resident*: stored once, at its definition; after a call it is loaded where it is used next (or in front of the
-//!   loop without calls around that use);
+//! - *resident*: stored at each definition; after a call it is loaded where it is used next (or in front of the
+//!   loop without calls around that use), or right behind the call if that runs less often;
 //! - *around*: saved right before each call and reloaded right behind it, for values whose definition is hotter than
 //!   the calls, such as loop counters next to a poll.
 //!
-//! The rewriting goes through one register-like alloca a value, which LLVM's mem2reg turns back into SSA form.
+//! The rewriting goes through one register-like alloca a variable, which LLVM's mem2reg turns back into SSA form.
 
+mod choice;
 mod colour;
 mod contents;
 mod live;
 mod recompute;
+mod webs;
 
 use crate::convention::Conventions;
-use crate::ir::{Block, FUNCTION_INDEX, Module, Type, Value};
+use crate::ir::{FUNCTION_INDEX, Module, Type, Value};
 use crate::loops::{BlockId, Cfg, Loop};
 use bitset::BitSet;
-use contents::Access;
+use choice::Choice;
+use contents::{Access, Kind, Renames};
 use inkwell::llvm_sys::{LLVMOpcode, LLVMTailCallKind};
 use live::Liveness;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use webs::{Incoming, Webs};
 
 pub mod bitset;
 
@@ -95,20 +100,19 @@ pub fn mark(module: Module, conventions: &Conventions, functions: &[Value]) -> a
 /// How a value is kept across calls.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Strategy {
-    /// Stored at its definition.
+    /// Stored at its definitions.
     Resident,
     /// Saved and reloaded around each call.
     Around,
 }
 
-/// A value that needs a slot.
+/// A web that needs a slot.
 #[derive(Clone, Copy)]
 pub struct SlotValue {
-    value: Value,
     ty: Type,
     strategy: Strategy,
-    /// Frequency of its hottest use.
-    hottest_use: f64,
+    /// Frequency of the hottest call behind which a resident value is loaded at once.
+    eager: f64,
     /// Register-like home, gone after mem2reg.
     register: Value,
     /// Byte offset in the slots object.
@@ -119,14 +123,16 @@ struct Placement<'a> {
     module: Module,
     live: &'a Liveness,
     frequency: &'a [f64],
+    webs: &'a Webs,
+    /// One for each web.
     values: Vec<SlotValue>,
-    /// From number of a live value to its index in `values`.
-    index: HashMap<usize, usize>,
     slots: Value,
-    /// Blocks at whose end a value is loaded for the loop behind.
-    hoisted: Vec<BitSet>,
+    /// Blocks at whose end a value is loaded for the loop behind: from web to the number of the value.
+    hoisted: Vec<BTreeMap<usize, usize>>,
     /// What has been inserted.
     accesses: HashMap<Value, Access>,
+    /// Values read for copies into dissolved phis, by phi and block.
+    fetched: HashMap<(Value, Value), Value>,
 }
 
 fn place(module: Module, conventions: &Conventions, function: Value) -> anyhow::Result<()> {
@@ -142,56 +148,60 @@ fn place(module: Module, conventions: &Conventions, function: Value) -> anyhow::
     if across.is_empty() {
         return Ok(());
     }
-    let numbers: Vec<usize> = across.iter().collect();
-    let index: HashMap<usize, usize> = numbers.iter().enumerate().map(|(i, &n)| (n, i)).collect();
+    let webs = Webs::new(&live, &across);
     let entry = function.blocks()[0].instructions()[0];
-    let mut values: Vec<SlotValue> = numbers
-        .iter()
-        .map(|&n| {
-            let value = live.values[n];
-            let (strategy, hottest_use) = choose(&live, &frequency, n);
-            let ty = value.ty();
+    let choice = Choice::new(&live, &frequency, &webs);
+    let mut values: Vec<SlotValue> = (0..webs.members.len())
+        .map(|web| {
+            let (strategy, eager) = choice.choose(web);
+            let ty = live.values[webs.members[web][0]].ty();
             let register = module.before(entry).alloca(ty, module.abi_align(ty), "");
-            SlotValue { value, ty, strategy, hottest_use, register, offset: 0 }
+            SlotValue { ty, strategy, eager, register, offset: 0 }
         })
         .collect();
-    let size = colour::assign(module, &live, &index, &mut values);
+    let size = colour::assign(module, &live, &webs.index, &mut values);
     let slots = module.before(entry).alloca(module.bytes(size), 16, SLOTS);
-    let hoisted = vec![BitSet::new(values.len()); live.cfg.blocks.len()];
-    let accesses = HashMap::new();
-    let mut placement =
-        Placement { module, live: &live, frequency: &frequency, values, index, slots, hoisted, accesses };
+    let hoisted = vec![BTreeMap::new(); live.cfg.blocks.len()];
+    let mut placement = Placement {
+        module,
+        live: &live,
+        frequency: &frequency,
+        webs: &webs,
+        values,
+        slots,
+        hoisted,
+        accesses: HashMap::new(),
+        fetched: HashMap::new(),
+    };
     placement.hoist(&loops);
     let available = placement.availability();
     placement.rewrite(&available);
-    contents::run(function, &placement.values, &mut placement.accesses)
+    contents::run(function, &placement.values, &live.values, &renames(&live, &webs), &mut placement.accesses)?;
+    let is_dissolved = |phi: &Value| webs.is_dissolved_phi(&live, *phi);
+    let dissolved: Vec<Value> = live.values.iter().copied().filter(is_dissolved).collect();
+    dissolved.iter().for_each(|phi| phi.replace_with(phi.ty().poison()));
+    dissolved.into_iter().for_each(Value::erase);
+    Ok(())
 }
 
-fn choose(live: &Liveness, frequency: &[f64], number: usize) -> (Strategy, f64) {
-    let of_block = |block: Block| live.cfg.id(block).map_or(0.0, |b| frequency[b.index()]);
-    let value = live.values[number];
-    let definition = if value.is_instruction() { of_block(value.block()) } else { frequency[0] };
-    let mut blocks: Vec<Block> = live.use_blocks(value);
-    blocks.sort_by_key(|b| live.cfg.id(*b));
-    blocks.dedup();
-    let uses: f64 = blocks.iter().map(|&b| of_block(b)).sum();
-    let hottest = blocks.iter().map(|&b| of_block(b)).fold(0.0, f64::max);
-    let mut around = 0.0;
-    for (call, crossing) in &live.crossing {
-        if crossing.binary_search(&number).is_ok() {
-            around += 2.0 * of_block(call.block());
+/// What the values of webs are called on each edge into dissolved phis.
+fn renames(live: &Liveness, webs: &Webs) -> Renames {
+    let mut renames = Renames::new();
+    for (&phi, &web) in webs.index.iter().filter(|(n, _)| webs.is_dissolved(**n)) {
+        for (from, incoming) in webs.entries(live, phi) {
+            if let Incoming::Member(value) = incoming {
+                let edge = (live.cfg.blocks[from.index()], live.values[phi].block());
+                renames.entry(edge).or_default().push((web, value, phi));
+            }
         }
     }
-    // A load behind each call, or one at each use.
-    let loads = uses.min(around / 2.0);
-    let strategy = if definition + loads <= around { Strategy::Resident } else { Strategy::Around };
-    (strategy, hottest)
+    renames
 }
 
 impl Placement<'_> {
     /// Whether `value` is reloaded right behind a call in `block`.
     fn is_eager(&self, value: &SlotValue, block: BlockId) -> bool {
-        value.strategy == Strategy::Around || self.frequency[block.index()] <= value.hottest_use
+        value.strategy == Strategy::Around || self.frequency[block.index()] <= value.eager
     }
 
     /// Finds loops in which a resident value stays in its register once it is loaded in front of them.
@@ -205,7 +215,8 @@ impl Placement<'_> {
             let mut used = BitSet::new(self.values.len());
             for &block in &each.blocks {
                 for instruction in cfg.blocks[block.index()].instructions() {
-                    for operand in instruction.operands() {
+                    let dissolved = self.webs.is_dissolved_phi(self.live, instruction);
+                    for operand in if dissolved { Vec::new() } else { instruction.operands() } {
                         if let Some(i) = self.index_of(operand) {
                             used.insert(i);
                         }
@@ -220,24 +231,40 @@ impl Placement<'_> {
                 }
             }
             let live_in = &self.live.live_in[each.header.index()];
-            let candidates: Vec<usize> = self.indices(live_in.iter()).collect();
-            for i in candidates {
-                let defined_inside = self.values[i].value.is_instruction()
-                    && cfg.id(self.values[i].value.block()).is_some_and(|b| each.blocks.binary_search(&b).is_ok());
-                let resident = self.values[i].strategy == Strategy::Resident;
-                if resident && used.contains(i) && !lost.contains(i) && !defined_inside {
-                    self.hoisted[before.index()].insert(i);
+            let is_inside = |block: &BlockId| each.blocks.binary_search(block).is_ok();
+            let mut candidates: Vec<(usize, usize)> = Vec::new();
+            for n in live_in.iter() {
+                if let Some(&i) = self.webs.index.get(&n)
+                    && !self.webs.definitions(self.live, i).iter().any(is_inside)
+                {
+                    candidates.push((i, n));
+                }
+            }
+            // What goes round in the loop comes from its register each time, then.
+            for phi in cfg.blocks[each.header.index()].instructions().into_iter().take_while(|i| i.is_phi()) {
+                let Some(&n) = self.live.number.get(&phi) else { continue };
+                for (from, incoming) in
+                    if self.webs.is_dissolved(n) { self.webs.entries(self.live, n) } else { Vec::new() }
+                {
+                    if let (Incoming::Member(value), true) = (incoming, from == before) {
+                        candidates.push((self.webs.index[&n], value));
+                    }
+                }
+            }
+            for (i, n) in candidates {
+                if self.values[i].strategy == Strategy::Resident && used.contains(i) && !lost.contains(i) {
+                    self.hoisted[before.index()].insert(i, n);
                 }
             }
         }
     }
 
     fn index_of(&self, value: Value) -> Option<usize> {
-        self.live.number.get(&value).and_then(|n| self.index.get(n)).copied()
+        self.webs.of(self.live, value)
     }
 
     fn indices<'s>(&'s self, numbers: impl Iterator<Item = usize> + 's) -> impl Iterator<Item = usize> + 's {
-        numbers.filter_map(|n| self.index.get(&n).copied())
+        numbers.filter_map(|n| self.webs.index.get(&n).copied())
     }
 
     /// Which values are in their registers at the entry of each block: on every path the last event is a definition,
@@ -248,11 +275,7 @@ impl Placement<'_> {
         let mut at_exit = vec![full.clone(); cfg.blocks.len()];
         let mut at_entry = at_exit.clone();
         at_entry[0] = BitSet::new(self.values.len());
-        for (i, value) in self.values.iter().enumerate() {
-            if value.value.is_argument() {
-                at_entry[0].insert(i);
-            }
-        }
+        self.arguments().for_each(|(_, i)| at_entry[0].insert(i));
         let mut changed = true;
         while changed {
             changed = false;
@@ -281,31 +304,36 @@ impl Placement<'_> {
         let instructions = raw.instructions();
         let terminator = *instructions.last().expect("a block ends in a terminator");
         for &instruction in &instructions {
-            if instruction == terminator {
-                self.walk_edges(block, terminator, state, report);
-            }
             if !instruction.is_phi() {
                 for (operand, value) in instruction.operands().into_iter().enumerate() {
                     if let Some(i) = self.index_of(value) {
-                        report(Event::Use { user: instruction, operand, before: instruction, value: i }, state);
+                        let number = self.live.number[&value];
+                        report(Event::Use { user: instruction, operand, before: instruction, value: i, number }, state);
                         state.insert(i);
                     }
                 }
             }
+            if instruction == terminator {
+                self.walk_edges(block, terminator, state, report);
+            }
             if let Some(crossing) = self.live.crossing_of(instruction) {
-                for i in self.indices(crossing.iter().copied()) {
+                for &number in crossing {
+                    let Some(&i) = self.webs.index.get(&number) else { continue };
                     let eager = self.is_eager(&self.values[i], block);
-                    report(Event::Call { call: instruction, value: i, eager }, state);
+                    report(Event::Call { call: instruction, value: i, number, eager }, state);
                     if eager { state.insert(i) } else { state.remove(i) }
                 }
             }
-            if let Some(i) = self.index_of(instruction) {
-                report(Event::Definition { value: i }, state);
+            if let Some(i) = self.index_of(instruction)
+                && !self.webs.is_dissolved_phi(self.live, instruction)
+            {
+                report(Event::Definition { value: i, number: self.live.number[&instruction] }, state);
                 state.insert(i);
             }
         }
     }
 
+    /// What happens at the end of `block`: everything is read before anything is written.
     fn walk_edges(
         &self,
         block: BlockId,
@@ -314,23 +342,41 @@ impl Placement<'_> {
         report: &mut dyn FnMut(Event, &BitSet),
     ) {
         let raw = self.live.cfg.blocks[block.index()];
+        let mut copies = Vec::new();
         for successor in &self.live.cfg.successors[block.index()] {
             let next = self.live.cfg.blocks[successor.index()];
             for phi in next.instructions().into_iter().take_while(|i| i.is_phi()) {
                 // A switch may enter several times; all entries of one predecessor hold one value.
                 let incoming = phi.incoming().into_iter().enumerate().find(|(_, (_, from))| *from == raw);
-                if let Some((operand, (value, _))) = incoming
-                    && let Some(i) = self.index_of(value)
-                {
-                    report(Event::Use { user: phi, operand, before: terminator, value: i }, state);
+                let Some((operand, (value, _))) = incoming else { continue };
+                let source = self.index_of(value).map(|i| (i, self.live.number[&value]));
+                if self.webs.is_dissolved_phi(self.live, phi) {
+                    let to = self.index_of(phi).expect("a web");
+                    if source.is_some_and(|(from, _)| from == to) {
+                        continue;
+                    }
+                    copies.push(Event::Copy { phi, incoming: value, before: terminator, value: to });
+                }
+                if let Some((i, number)) = source {
+                    report(Event::Use { user: phi, operand, before: terminator, value: i, number }, state);
                     state.insert(i);
                 }
             }
         }
-        for i in self.hoisted[block.index()].iter() {
-            report(Event::Hoisted { before: terminator, value: i }, state);
+        for copy in copies {
+            report(copy, state);
+            state.insert(copy.value());
+        }
+        for (&i, &number) in &self.hoisted[block.index()] {
+            report(Event::Hoisted { before: terminator, value: i, number }, state);
             state.insert(i);
         }
+    }
+
+    /// The arguments that have a web, and their webs.
+    fn arguments(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        let arguments = self.live.values.iter().take_while(|v| v.is_argument()).count();
+        (0..arguments).filter_map(|n| Some((n, *self.webs.index.get(&n)?)))
     }
 
     fn rewrite(&mut self, available: &[BitSet]) {
@@ -344,10 +390,10 @@ impl Placement<'_> {
             });
         }
         let start = self.live.cfg.blocks[0].instructions().into_iter().find(|i| i.opcode() != LLVMOpcode::LLVMAlloca);
-        for i in 0..self.values.len() {
-            if self.values[i].value.is_argument() {
-                self.define(i, start);
-            }
+        let arguments: Vec<(usize, usize)> = self.arguments().collect();
+        for (number, i) in arguments {
+            let start = start.expect("a block ends in a terminator");
+            self.define(i, number, self.live.values[number], start);
         }
         for (event, in_register) in events {
             self.emit(event, in_register);
@@ -355,39 +401,52 @@ impl Placement<'_> {
     }
 
     fn emit(&mut self, event: Event, in_register: bool) {
-        let value = self.values[event.value()];
-        let align = self.module.abi_align(value.ty);
         match event {
-            Event::Definition { value: i } => {
-                let definition = self.values[i].value;
+            Event::Definition { value: i, number } => {
+                let definition = self.live.values[number];
                 let at = if definition.is_phi() { definition.block().first_non_phi() } else { definition.next() };
-                self.define(i, Some(at));
+                self.define(i, number, definition, at);
             }
-            Event::Use { user, operand, before, value: i } => {
+            Event::Use { user, operand, before, value: i, number } => {
                 if !in_register {
-                    assert_eq!(value.strategy, Strategy::Resident, "an `around` value is always in its register");
-                    self.fill(i, before);
+                    assert_eq!(
+                        self.values[i].strategy,
+                        Strategy::Resident,
+                        "an `around` value is always in its register"
+                    );
+                    self.fill(i, number, before);
                 }
-                let read = self.module.before(before).load(value.ty, value.register, align);
-                user.replace_use(operand, read);
+                let read = self.read(i, number, before);
+                if self.webs.is_dissolved_phi(self.live, user) {
+                    self.fetched.insert((user, before), read);
+                } else {
+                    user.replace_use(operand, read);
+                }
             }
-            Event::Hoisted { before, value: i } => {
+            Event::Copy { phi, incoming, before, value: i } => {
+                let value = self.fetched.remove(&(phi, before)).unwrap_or(incoming);
+                let value = if value.is_undefined() { phi.ty().null() } else { value };
+                self.define(i, self.live.number[&phi], value, before);
+            }
+            Event::Hoisted { before, value: i, number } => {
                 if !in_register {
-                    self.fill(i, before);
+                    self.fill(i, number, before);
                 }
             }
-            Event::Call { call, value: i, eager } => {
-                if value.strategy == Strategy::Around {
-                    let builder = self.module.before(call);
-                    let current = builder.load(value.ty, value.register, align);
-                    let saved = builder.store(current, self.slot(i, call), align.min(16));
-                    self.accesses.insert(saved, Access::Save(i));
+            Event::Call { call, value: i, number, eager } => {
+                if self.values[i].strategy == Strategy::Around {
+                    let current = self.read(i, number, call);
+                    self.save(i, number, current, call);
                 }
                 if eager {
-                    self.fill(i, call.next());
+                    self.fill(i, number, call.next());
                 }
             }
         }
+    }
+
+    fn note(&mut self, instruction: Value, kind: Kind, web: usize, value: usize) {
+        self.accesses.insert(instruction, Access { kind, web, value });
     }
 
     /// Address of the slot of value `i`, computed before `before`.
@@ -395,45 +454,60 @@ impl Placement<'_> {
         self.module.before(before).offset_by(self.slots, self.values[i].offset)
     }
 
-    /// The value goes to its register, and to its slot if that is where it is resident.
-    fn define(&mut self, i: usize, at: Option<Value>) {
-        let value = self.values[i];
-        let at = at.expect("a definition is followed by an instruction");
-        let builder = self.module.before(at);
-        let align = self.module.abi_align(value.ty);
-        builder.store(value.value, value.register, align);
-        if value.strategy == Strategy::Resident {
-            let saved = builder.store(value.value, self.slot(i, at), align.min(16));
-            self.accesses.insert(saved, Access::Save(i));
+    /// `value` goes to its register, and to its slot if that is where it is resident.
+    fn define(&mut self, i: usize, number: usize, value: Value, at: Value) {
+        let web = self.values[i];
+        let defined = self.module.before(at).store(value, web.register, self.module.abi_align(web.ty));
+        self.note(defined, Kind::Define, i, number);
+        if web.strategy == Strategy::Resident {
+            self.save(i, number, value, at);
         }
     }
 
+    /// `value` goes to its slot.
+    fn save(&mut self, i: usize, number: usize, value: Value, before: Value) {
+        let slot = self.slot(i, before);
+        let align = self.module.abi_align(self.values[i].ty);
+        let saved = self.module.before(before).store(value, slot, align.min(16));
+        self.note(saved, Kind::Save, i, number);
+    }
+
+    /// Takes a value from its register.
+    fn read(&mut self, i: usize, number: usize, before: Value) -> Value {
+        let web = self.values[i];
+        let read = self.module.before(before).load(web.ty, web.register, self.module.abi_align(web.ty));
+        self.note(read, Kind::Read, i, number);
+        read
+    }
+
     /// Slot to register.
-    fn fill(&mut self, i: usize, before: Value) {
-        let value = self.values[i];
-        let align = self.module.abi_align(value.ty);
+    fn fill(&mut self, i: usize, number: usize, before: Value) {
+        let web = self.values[i];
+        let align = self.module.abi_align(web.ty);
         let slot = self.slot(i, before);
         let builder = self.module.before(before);
-        let loaded = builder.load(value.ty, slot, align.min(16));
-        builder.store(loaded, value.register, align);
-        self.accesses.insert(loaded, Access::Fill(i));
+        let loaded = builder.load(web.ty, slot, align.min(16));
+        builder.store(loaded, web.register, align);
+        self.note(loaded, Kind::Fill, i, number);
     }
 }
 
-/// Something that happens to a slot value in a block.
+/// Something that happens to a web in a block; `number` is the value that it holds then.
 #[derive(Clone, Copy, Debug)]
 enum Event {
-    Definition { value: usize },
-    Use { user: Value, operand: usize, before: Value, value: usize },
-    Hoisted { before: Value, value: usize },
-    Call { call: Value, value: usize, eager: bool },
+    Definition { value: usize, number: usize },
+    Use { user: Value, operand: usize, before: Value, value: usize, number: usize },
+    Copy { phi: Value, incoming: Value, before: Value, value: usize },
+    Hoisted { before: Value, value: usize, number: usize },
+    Call { call: Value, value: usize, number: usize, eager: bool },
 }
 
 impl Event {
     fn value(self) -> usize {
         match self {
-            Event::Definition { value }
+            Event::Definition { value, .. }
             | Event::Use { value, .. }
+            | Event::Copy { value, .. }
             | Event::Hoisted { value, .. }
             | Event::Call { value, .. } => value,
         }

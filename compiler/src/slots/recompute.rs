@@ -1,4 +1,5 @@
-//! Cheap values that would live across a uniform call are computed again at their uses instead of being kept.
+//! Cheap values that would live across a uniform call are computed again at their uses instead of being kept; phis of one
+//! and the same address are that address.
 
 use super::live::Liveness;
 use crate::convention::Conventions;
@@ -9,8 +10,17 @@ use inkwell::llvm_sys::LLVMOpcode;
 /// A longer chain of operations costs more than a load.
 const MAX_DEPTH: u32 = 3;
 
+/// Phis that are looked through for one address.
+const MAX_PHIS: usize = 64;
+
 /// Rewrites `function`.
 pub fn run(module: Module, conventions: &Conventions, function: Value) {
+    for phi in function.instructions().into_iter().filter(|i| i.is_phi()) {
+        if let Some(address) = only_address(phi) {
+            phi.replace_with(module.before(phi.block().first_non_phi()).clone_of(address));
+            phi.erase();
+        }
+    }
     let live = Liveness::new(Cfg::new(function), conventions);
     let mut across = vec![false; live.values.len()];
     for (_, crossing) in &live.crossing {
@@ -51,6 +61,38 @@ fn is_cheap(value: Value, is_kept: &impl Fn(Value) -> bool, depth: u32) -> bool 
         }
         _ => false,
     }
+}
+
+/// One of the address computations that enter `phi`, if all of them are the same and possible anywhere.
+fn only_address(phi: Value) -> Option<Value> {
+    let mut phis = vec![phi];
+    let mut found: Option<Value> = None;
+    let mut next = 0;
+    while next < phis.len() {
+        for (value, _) in phis[next].incoming() {
+            if value.is_instruction() && value.is_phi() {
+                if !phis.contains(&value) {
+                    phis.push(value);
+                }
+                continue;
+            }
+            let is_address = value.is_instruction() && value.opcode() == LLVMOpcode::LLVMGetElementPtr;
+            let anywhere = |o: &Value| !o.is_instruction() || is_frame(*o);
+            if !is_address || !value.operands().iter().all(anywhere) {
+                return None;
+            }
+            let same =
+                |other: Value| other.indexed_type() == value.indexed_type() && other.operands() == value.operands();
+            if !same(*found.get_or_insert(value)) {
+                return None;
+            }
+        }
+        next += 1;
+        if phis.len() > MAX_PHIS {
+            return None;
+        }
+    }
+    found
 }
 
 fn is_base(value: Value, is_kept: &impl Fn(Value) -> bool, depth: u32) -> bool {
