@@ -116,3 +116,35 @@ fn clone(module: Module, value: Value, before: Value, is_kept: &impl Fn(Value) -
     }
     copy
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use inkwell::context::Context;
+    use inkwell::memory_buffer::MemoryBuffer;
+
+    /// Whether a phi of these two address computations is one address.
+    fn is_one(a: &str, b: &str) -> bool {
+        let text = format!(
+            "define ptr @example(i1 %c, ptr %p) {{\nentry:\n %q = load ptr, ptr %p\n br i1 %c, label %then, label %else\n\
+             then:\n %a = {a}\n br label %join\nelse:\n %b = {b}\n br label %join\n\
+             join:\n %phi = phi ptr [ %a, %then ], [ %b, %else ]\n ret ptr %phi\n}}\n"
+        );
+        let context = Context::create();
+        let buffer = MemoryBuffer::create_from_memory_range_copy(text.as_bytes(), "test");
+        let module = context.create_module_from_ir(buffer).expect("valid IR");
+        let function = Module::new(&module).definitions()[0];
+        let phi = function.instructions().into_iter().find(|i| i.is_phi());
+        only_address(phi.expect("a phi")).is_some()
+    }
+
+    #[test]
+    fn a_phi_of_equal_addresses_is_one_address() {
+        let field = "getelementptr i8, ptr %p, i64 8";
+        assert!(is_one(field, field));
+        assert!(!is_one(field, "getelementptr i8, ptr %p, i64 16"));
+        assert!(!is_one(field, "getelementptr i64, ptr %p, i64 8"));
+        // It may be another one where the phi is.
+        assert!(!is_one("getelementptr i8, ptr %q, i64 8", "getelementptr i8, ptr %q, i64 8"));
+    }
+}
