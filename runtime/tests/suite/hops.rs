@@ -30,6 +30,7 @@ pub fn trials() -> Vec<Trial> {
         trials.push(trial(format!("hops::not_in_a_handler::{isa}"), move || hops_not_in_a_handler(isa)));
     }
     trials.push(trial("hops::go_where_told", hops_go_where_told));
+    trials.push(trial("hops::of_all_threads", hops_of_all_threads));
     trials.push(trial("hops::every_so_often", hops_every_so_often));
     trials
 }
@@ -291,6 +292,66 @@ fn hops_go_where_told() -> Result<()> {
     }
     let hops: Vec<_> = rounds.finish(directory.path())?.into_iter().map(|(to, _)| to).collect();
     ensure!(hops == ["aarch64", "x86_64", "aarch64"], "{hops:?}");
+    Ok(())
+}
+
+/// Two threads compute, one reads, and the first one waits for that. A request has arrived when the first one goes on; the
+/// others poll once more behind that.
+const THREADS: &str = r#"
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <unistd.h>
+static sem_t has_read;
+static volatile int has_arrived;
+static volatile unsigned long sum;
+static void *compute(void *unused) {
+    while (!has_arrived) {
+        sum++;
+    }
+    for (int i = 0; i < 100000; i++) {
+        sum++;
+    }
+    return unused;
+}
+static void *wait_for_input(void *unused) {
+    char byte;
+    if (read(0, &byte, 1) == 1) {
+        sem_post(&has_read);
+    }
+    return compute(unused);
+}
+int main(void) {
+    pthread_t threads[3];
+    sem_init(&has_read, 0, 0);
+    for (int i = 0; i < 3; i++) {
+        pthread_create(&threads[i], NULL, i ? compute : wait_for_input, NULL);
+    }
+    printf("%d\n", getpid());
+    fflush(stdout);
+    sem_wait(&has_read);
+    has_arrived = 1;
+    for (int i = 0; i < 3; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    return 7;
+}
+"#;
+
+/// A request to a process asks each of its threads, whether it computes or waits.
+fn hops_of_all_threads() -> Result<()> {
+    let directory = scratch()?;
+    let executable = compile(directory.path(), "threads", THREADS, &["-O2", "-pthread"])?;
+    let mut command = Invocation::twin_run(directory.path(), &["--timeline", "--json"]).arg(executable).command();
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let pid = BufReader::new(child.stdout.take().context("piped")?).lines().next().context("no PID")??;
+    Invocation::tool(directory.path(), "twin").args(["hop", "--to", "aarch64", &pid]).run()?;
+    child.stdin.take().context("piped")?.write_all(b"x")?;
+    let output = child.wait_with_output()?;
+    ensure!(output.status.code() == Some(7), "{}", output.status);
+    let text = String::from_utf8(output.stderr)?;
+    let hops = text.lines().filter(|line| line.contains(r#""to":"aarch64""#)).count();
+    ensure!(hops == 4 && text.lines().count() == 4, "{text}");
     Ok(())
 }
 
