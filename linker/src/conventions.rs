@@ -5,7 +5,7 @@ use crate::errors::Errors;
 use crate::ids::{ObjectId, Side};
 use crate::program::{Definition, Program};
 use anyhow::Result;
-use std::collections::{HashMap, HashSet};
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Convention {
@@ -27,7 +27,7 @@ impl Convention {
 /// # Errors
 /// All mismatches, with both objects.
 pub fn check(program: &Program) -> Result<()> {
-    let mut defined: HashMap<(ObjectId, &str), Convention> = HashMap::new();
+    let mut defined: HashMap<(ObjectId, &str), Convention> = HashMap::default();
     for (id, object) in program.objects.iter() {
         for (names, convention) in
             [(&object.record.native_symbols, Convention::Native), (&object.record.uniform_symbols, Convention::Uniform)]
@@ -35,7 +35,7 @@ pub fn check(program: &Program) -> Result<()> {
             defined.extend(names.iter().map(|name| ((id, name.as_str()), convention)));
         }
     }
-    let mut variadic: HashSet<(ObjectId, &str)> = HashSet::new();
+    let mut variadic: HashSet<(ObjectId, &str)> = HashSet::default();
     for (id, object) in program.objects.iter() {
         variadic.extend(object.record.variadic_symbols.iter().map(|name| (id, name.as_str())));
     }

@@ -7,7 +7,7 @@ use crate::objects::{Class, Content, Section, Segment};
 use crate::program::{Program, Target};
 use anyhow::{Result, anyhow, bail};
 use object::elf;
-use std::collections::HashMap;
+use rustc_hash::FxHashMap as HashMap;
 
 /// Bytes of `.eh_frame_hdr` in front of its table.
 const HEADER_SIZE: usize = 12;
@@ -46,7 +46,7 @@ pub struct Frames {
 /// # Errors
 /// If call-frame information is damaged; names the object.
 pub fn collect(program: &mut Program, side: Side) -> Result<Frames> {
-    let mut collector = Collector { program, side, frames: Frames::default(), common: HashMap::new() };
+    let mut collector = Collector { program, side, frames: Frames::default(), common: HashMap::default() };
     for (id, section) in program.sections.iter() {
         if let (Class::EhFrame, Some(content)) = (section.class, &section.contents[side]) {
             collector.add_section(id, content).map_err(|error| {
@@ -87,7 +87,7 @@ impl Collector<'_, '_> {
         let mut relocations: Vec<&Rela> = content.relocations.iter().collect();
         relocations.sort_by_key(|r| r.r_offset.get(ENDIAN));
         // Input offset of each common record, with its output offset once it is used.
-        let mut seen: HashMap<usize, (usize, Option<usize>)> = HashMap::new();
+        let mut seen: HashMap<usize, (usize, Option<usize>)> = HashMap::default();
         let mut start = 0;
         while start + 4 <= data.len() {
             let length = word(data, start)? as usize;

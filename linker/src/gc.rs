@@ -6,7 +6,7 @@ use crate::objects::Class;
 use crate::program::{Definition, Program, Target};
 use crate::synthetic;
 use object::elf;
-use std::collections::HashMap;
+use rustc_hash::FxHashMap as HashMap;
 
 /// Marks the sections that are not reached as not live.
 pub fn run(args: &Args, program: &mut Program) {
@@ -80,7 +80,7 @@ impl Marker<'_, '_> {
     }
 
     fn propagate(&mut self) {
-        let mut named: HashMap<&str, Vec<SectionId>> = HashMap::new();
+        let mut named: HashMap<&str, Vec<SectionId>> = HashMap::default();
         let program = self.program;
         for (id, section) in program.sections.iter() {
             named.entry(section.name).or_default().push(id);

@@ -10,7 +10,8 @@ use crate::program::{Program, Strength, Target, only_on};
 use crate::source::Sources;
 use anyhow::Result;
 use object::elf;
-use std::collections::{BTreeMap, HashMap};
+use rustc_hash::FxHashMap as HashMap;
+use std::collections::BTreeMap;
 
 /// Bytes of an entry.
 pub const ENTRY_SIZE: usize = 8;

@@ -2,9 +2,11 @@
 
 use crate::args::{Args, InputName};
 use anyhow::{Context, Result, anyhow, bail};
+use memmap2::Mmap;
 use object::elf;
 use object::read::archive::{ArchiveFile, ArchiveMember};
 use std::collections::HashSet;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 const ARCHIVE_MAGIC: &[u8] = b"!<arch>\n";
@@ -15,13 +17,32 @@ pub struct File {
     /// Where it was found.
     pub path: PathBuf,
     /// Its content.
-    pub bytes: Vec<u8>,
+    pub bytes: Contents,
     /// Whether all members are wanted if this is an archive.
     pub whole_archive: bool,
     /// Whether an object is taken only if something needs it.
     pub lazy: bool,
     /// Contents of the members of a thin archive, which are files of their own, in order.
-    thin_members: Vec<Vec<u8>>,
+    thin_members: Vec<Contents>,
+}
+
+/// What is in a file.
+pub enum Contents {
+    /// In memory.
+    Read(Vec<u8>),
+    /// As it is on disk.
+    Mapped(Mmap),
+}
+
+impl Deref for Contents {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Contents::Read(bytes) => bytes,
+            Contents::Mapped(map) => map,
+        }
+    }
 }
 
 /// A member of an archive.
@@ -53,8 +74,16 @@ pub fn read_all(args: &Args) -> Result<Vec<File>> {
     Ok(files)
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|error| anyhow!("cannot open {}: {error}", path.display()))
+fn read(path: &Path) -> Result<Contents> {
+    let read = || {
+        let file = std::fs::File::open(path)?;
+        if !file.metadata()?.is_file() {
+            return std::fs::read(path).map(Contents::Read);
+        }
+        // SAFETY: nobody may write to an input while it is linked; whoever does breaks this link whatever is done here.
+        unsafe { Mmap::map(&file) }.map(Contents::Mapped)
+    };
+    read().map_err(|error: std::io::Error| anyhow!("cannot open {}: {error}", path.display()))
 }
 
 fn find_library(args: &Args, name: &str) -> Result<PathBuf> {
@@ -73,7 +102,7 @@ fn find_library(args: &Args, name: &str) -> Result<PathBuf> {
     candidates.into_iter().find(|path| path.is_file()).with_context(|| format!("unable to find library -l{name}"))
 }
 
-fn read_thin_members(path: &Path, bytes: &[u8]) -> Result<Vec<Vec<u8>>> {
+fn read_thin_members(path: &Path, bytes: &[u8]) -> Result<Vec<Contents>> {
     let directory = path.parent().unwrap_or(Path::new(""));
     let archive = ArchiveFile::parse(bytes).with_context(|| format!("{}", path.display()))?;
     let mut contents = Vec::new();
@@ -87,7 +116,13 @@ fn read_thin_members(path: &Path, bytes: &[u8]) -> Result<Vec<Vec<u8>>> {
 impl File {
     /// A file that is in memory already; no thin archive.
     pub fn new(path: impl Into<PathBuf>, bytes: Vec<u8>) -> File {
-        File { path: path.into(), bytes, whole_archive: false, lazy: false, thin_members: Vec::new() }
+        File {
+            path: path.into(),
+            bytes: Contents::Read(bytes),
+            whole_archive: false,
+            lazy: false,
+            thin_members: Vec::new(),
+        }
     }
 
     /// Whether this is an archive.

@@ -8,7 +8,7 @@ use crate::program::Program;
 use crate::tls::Tls;
 use anyhow::{Result, bail};
 use object::elf::{self, SectionFlags, SectionType};
-use std::collections::HashMap;
+use rustc_hash::FxHashMap as HashMap;
 
 /// Where the image starts.
 pub const BASE: u64 = 0x40_0000;
@@ -151,7 +151,7 @@ struct Key<'a> {
 }
 
 fn assign_outputs(args: &Args, program: &mut Program) -> Table<OutputId, Output> {
-    let mut found: HashMap<Key, usize> = HashMap::new();
+    let mut found: HashMap<Key, usize> = HashMap::default();
     let mut collected: Vec<((u32, u32), Output)> = Vec::new();
     for (id, section) in program.sections.iter() {
         let segment = match section.class {

@@ -3,7 +3,7 @@
 use crate::ids::{SectionId, Side};
 use crate::program::Program;
 use object::elf;
-use std::collections::HashMap;
+use rustc_hash::FxHashMap as HashMap;
 
 /// Where the strings of the input sections went.
 #[derive(Default)]
@@ -20,7 +20,7 @@ impl Merged {
             return None;
         }
         let mut bytes: Vec<u8> = Vec::new();
-        let mut offsets: HashMap<&[u8], u64> = HashMap::new();
+        let mut offsets: HashMap<&[u8], u64> = HashMap::default();
         for &id in inputs {
             let content = program.sections[id].contents[side].as_ref()?;
             let mut start = 0;

@@ -9,8 +9,8 @@ use crate::ids::{ObjectId, OutputId, Pair, SectionId, Side, SymbolId, Table};
 use crate::isa;
 use anyhow::{Context, Result, anyhow, bail};
 use object::elf::{self, SectionFlags, SectionType};
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
 
 /// The five loaded parts of an image, in the order of their addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -247,9 +247,9 @@ impl<'a> Pairing<'_, 'a> {
     fn run(&mut self, halves: &mut Pair<Half<'a>>) -> Result<()> {
         let uniform: HashSet<&str> = self.record.uniform.iter().map(String::as_str).collect();
         // The home sections that await their counterpart, by name and position among equal names.
-        let mut waiting: HashMap<(&'a str, usize), SectionId> = HashMap::new();
+        let mut waiting: HashMap<(&'a str, usize), SectionId> = HashMap::default();
         for side in Side::BOTH {
-            let mut seen: HashMap<&'a str, usize> = HashMap::new();
+            let mut seen: HashMap<&'a str, usize> = HashMap::default();
             for (index, half) in halves[side].sections.iter_mut().enumerate() {
                 let Some(class) = classify(half, &uniform) else { continue };
                 if half.group.is_some_and(|group| *self.groups.entry(group).or_insert(self.id) != self.id) {

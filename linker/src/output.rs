@@ -14,8 +14,7 @@ use anyhow::{Context, Result};
 use object::elf::{self, FileHeader64, ProgramFlags, ProgramHeader64, ProgramType, SectionFlags, SectionHeader64};
 use object::pod::{bytes_of, bytes_of_slice};
 use object::{LittleEndian, U16, U32, U64};
-use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use rustc_hash::FxHashMap as HashMap;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -147,10 +146,12 @@ impl Writer<'_, '_> {
             BuildId::None => return None,
             BuildId::Fixed(bytes) => bytes.clone(),
             BuildId::Hash(size) => {
-                let mut hash = Sha256::new();
-                hash.update(self.entry.to_le_bytes());
-                Side::BOTH.into_iter().for_each(|side| hash.update(&contents[side]));
-                hash.finalize()[..*size].to_vec()
+                let mut hash = blake3::Hasher::new(); // as in ld.lld, whatever the style is called
+                hash.update(&self.entry.to_le_bytes());
+                for side in Side::BOTH {
+                    hash.update(&contents[side]);
+                }
+                hash.finalize().as_bytes()[..*size].to_vec()
             }
         };
         for side in Side::BOTH {
@@ -173,7 +174,7 @@ impl Writer<'_, '_> {
         let mut names = Strings::default();
         names.add("");
         let mut headers = vec![section_header(0, elf::SHT_NULL, 0, 0, 0, 0)];
-        let mut indices: HashMap<OutputId, u16> = HashMap::new();
+        let mut indices: HashMap<OutputId, u16> = HashMap::default();
         for (id, output) in self.layout.outputs.iter().filter(|(_, o)| o.sides[side]) {
             indices.insert(id, u16::try_from(headers.len()).context("too many sections")?);
             headers.push(self.output_header(output, side, names.add(&output.name)));

@@ -5,8 +5,8 @@ use crate::ids::{ObjectId, Pair, SectionId, Side, SymbolId, Table};
 use crate::isa;
 use crate::objects::{Meaning, Object, Section};
 use object::elf::{self, SymbolType};
+use rustc_hash::FxHashMap as HashMap;
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 /// What defines a global symbol on one ISA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,7 +17,8 @@ use crate::source::Sources;
 use crate::synthetic;
 use anyhow::{Context, Result, bail};
 use object::elf;
-use std::collections::{HashMap, HashSet, VecDeque};
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
+use std::collections::VecDeque;
 
 /// Prefix of the symbols that stand for a thread-local variable's distance from the thread pointer.
 pub const TP_OFFSET_PREFIX: &str = "__twin_tpoff.";
@@ -98,11 +99,11 @@ impl<'a, 'r> Resolver<'a, 'r> {
         Resolver {
             args,
             program: Program::default(),
-            groups: HashMap::new(),
+            groups: HashMap::default(),
             members: Table::default(),
             lazy: Pair::default(),
             wanted: VecDeque::new(),
-            duplicates: HashSet::new(),
+            duplicates: HashSet::default(),
             sources: Sources::default(),
             errors: Errors::default(),
         }

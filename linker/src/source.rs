@@ -7,7 +7,7 @@ use crate::objects::Class;
 use crate::program::{Program, Target};
 use gimli::{AttributeValue, EndianArcSlice, LittleEndian, Reader};
 use object::elf;
-use std::collections::HashMap;
+use rustc_hash::FxHashMap as HashMap;
 use std::sync::Arc;
 
 type Bytes = EndianArcSlice<LittleEndian>;

@@ -7,7 +7,7 @@ use crate::layout::Layout;
 use crate::program::{Definition, Program, Target, is_data_or_function};
 use object::elf::{self, Sym64, SymbolInfo, SymbolOther, SymbolSection};
 use object::{LittleEndian, U16, U32, U64};
-use std::collections::{HashMap, HashSet};
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 /// A string table in the making.
 #[derive(Default)]
@@ -157,8 +157,8 @@ impl Maker<'_, '_> {
 
 /// Numbers of uniform functions and of uniform data that have names.
 pub fn count_uniform(program: &Program) -> (u64, u64) {
-    let mut functions = HashSet::new();
-    let mut data = HashSet::new();
+    let mut functions = HashSet::default();
+    let mut data = HashSet::default();
     for (id, object) in program.objects.iter() {
         let half = &object.sides[Side::Home];
         for (index, symbol) in half.symbols.iter().enumerate() {

@@ -8,7 +8,7 @@ use crate::objects::{Section, Segment};
 use crate::program::{Definition, Program, Strength, Target};
 use anyhow::Result;
 use object::elf;
-use std::collections::HashSet;
+use rustc_hash::FxHashSet as HashSet;
 
 /// Names with one value on both ISAs, apart from `__start_` and `__stop_` of sections.
 const NAMES: [&str; 24] = [
