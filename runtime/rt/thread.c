@@ -52,7 +52,7 @@ void __twin_first_thread(void) {
     state.boot_tp[0] = first->registers.tp;
     state.boot_tp[1] = (uint64_t)first;
     set_thread_pointer(first->registers.tp);
-    state.thread_count = 1;
+    state.thread_count = state.thread_slots = 1;
 }
 
 void __twin_nudge(const struct thread *thread) {
@@ -125,12 +125,12 @@ void __twin_resumed_thread(void) {
 }
 
 static struct thread *free_thread(void) {
-    for (struct thread *thread = state.threads; thread < state.threads + MAX_THREADS; thread++) {
-        if (!thread->in_use) {
-            return thread;
+    for (uint32_t i = 0; i < state.thread_slots; i++) {
+        if (!state.threads[i].in_use) {
+            return &state.threads[i];
         }
     }
-    return 0;
+    return state.thread_slots < MAX_THREADS ? &state.threads[state.thread_slots] : 0;
 }
 
 static long open_window(void *unused) {
@@ -190,6 +190,7 @@ long __twin_start_thread(const long *arguments) {
                           tp, start};
     state.thread_count++;
     __atomic_store_n(&thread->in_use, 1, __ATOMIC_RELEASE);
+    state.thread_slots += thread == &state.threads[state.thread_slots];
     __twin_update_poll();
     long id = __twin_clone(&clone);
     if (id < 0) {

@@ -201,6 +201,7 @@ struct twin_state {
     uint64_t stack_low, stack_high;
     uint64_t brk;
     uint32_t thread_count;
+    uint32_t thread_slots; // so many of `threads` have ever been in use
     uint32_t atomic_lock; // of objects that are larger than a word: support.c
 
     struct sigaction actions[SIGNALS + 1]; // by number
@@ -258,7 +259,7 @@ extern struct twin_process __twin_process;
 
 // Threads that the program has now; others' may come and go meanwhile.
 #define EACH_THREAD(thread)                                                                                            \
-    for (struct thread *thread = state.threads; thread < state.threads + MAX_THREADS; thread++)                        \
+    for (struct thread *thread = state.threads; thread < state.threads + state.thread_slots; thread++)                 \
         if (__atomic_load_n(&thread->in_use, __ATOMIC_ACQUIRE))
 
 // start.S, uniform.S
