@@ -5,11 +5,13 @@
 #include "llvm/ADT/BitVector.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/SetVector.h"
+#include "llvm/CodeGen/MachineBlockFrequencyInfo.h"
 #include "llvm/CodeGen/MachineDominators.h"
 #include "llvm/CodeGen/MachineFunction.h"
 #include "llvm/CodeGen/MachineInstr.h"
 #include "llvm/CodeGen/MachineMemOperand.h"
 #include "llvm/CodeGen/MachineRegisterInfo.h"
+#include "llvm/CodeGen/MachineSSAUpdater.h"
 #include "llvm/CodeGen/TargetInstrInfo.h"
 #include "llvm/CodeGen/TargetSubtargetInfo.h"
 #include "llvm/IR/Constants.h"
@@ -22,9 +24,15 @@ struct Rematerialise : twin::MachinePass {
   static char ID;
   const TargetInstrInfo *TII;
   MachineRegisterInfo *MRI;
+  MachineBlockFrequencyInfo *Frequencies;
 
   Rematerialise() : MachinePass(ID) {}
   StringRef getPassName() const override { return "Twin: rematerialise across uniform calls"; }
+
+  void getAnalysisUsage(AnalysisUsage &AU) const override {
+    AU.addRequired<MachineBlockFrequencyInfoWrapperPass>();
+    MachinePass::getAnalysisUsage(AU);
+  }
 
   // Deep enough for address computations; a longer chain is not cheap any more.
   static constexpr unsigned MaxDepth = 4;
@@ -162,6 +170,7 @@ struct Rematerialise : twin::MachinePass {
       return false;
     TII = MF.getSubtarget().getInstrInfo();
     MRI = &MF.getRegInfo();
+    Frequencies = &getAnalysis<MachineBlockFrequencyInfoWrapperPass>().getMBFI();
 
     unsigned Blocks = MF.getNumBlockIDs();
     BitVector HasCall(Blocks);
@@ -285,14 +294,83 @@ struct Rematerialise : twin::MachinePass {
       }
   }
 
+  // Blocks whose last uniform call comes last in front of a use among `Uses` on some way from `Def`.
+  SmallSetVector<MachineBasicBlock *, 8> callsInFront(MachineInstr &Def, ArrayRef<MachineOperand *> Uses) const {
+    SmallSetVector<MachineBasicBlock *, 8> Calls;
+    SmallSetVector<MachineBasicBlock *, 16> Work;
+    auto Enter = [&](MachineBasicBlock &MBB) {
+      if (CallsIn.lookup(&MBB) > (&MBB == Def.getParent() ? CallsBefore.lookup(&Def) : 0))
+        Calls.insert(&MBB);
+      else if (&MBB != Def.getParent())
+        Work.insert(&MBB);
+    };
+    for (MachineOperand *Op : Uses) {
+      Place Where = placeOf(*Op);
+      if (callsBefore(*Where.first, Where.second))
+        Enter(*Where.first);
+      else
+        Work.insert(Where.first);
+    }
+    for (size_t I = 0; I < Work.size(); ++I)
+      for (MachineBasicBlock *Pred : Work[I]->predecessors())
+        Enter(*Pred);
+    return Calls;
+  }
+
+  uint64_t frequency(const MachineBasicBlock &MBB) const { return Frequencies->getBlockFreq(&MBB).getFrequency(); }
+
+  // Computes `Def` again behind the calls in front of `Uses` and not at each of them, if that runs less often: a poll's cold
+  // path in a loop. A use between two calls of a block keeps its own.
+  bool renewBehindCalls(MachineFunction &MF, MachineInstr &Def, SmallVectorImpl<MachineOperand *> &Uses) {
+    if (MF.getFunction().hasOptNone() || TII->isAsCheapAsAMove(Def))
+      return false;
+    SmallVector<MachineOperand *, 8> Between, Behind;
+    for (MachineOperand *Op : Uses) {
+      auto [MBB, At] = placeOf(*Op);
+      unsigned Before = callsBefore(*MBB, At);
+      (Before && Before < CallsIn.lookup(MBB) ? Between : Behind).push_back(Op);
+    }
+    auto Calls = callsInFront(Def, Behind);
+    uint64_t AtCalls = 0, AtUses = 0;
+    for (MachineBasicBlock *MBB : Calls)
+      AtCalls = SaturatingAdd(AtCalls, frequency(*MBB));
+    for (MachineOperand *Op : Behind)
+      AtUses = SaturatingAdd(AtUses, frequency(*placeOf(*Op).first));
+    if (AtCalls >= AtUses)
+      return false;
+
+    MachineSSAUpdater Updater(MF);
+    Register Reg = Def.getOperand(0).getReg();
+    Updater.Initialize(Reg);
+    if (!Calls.contains(Def.getParent()))
+      Updater.AddAvailableValue(Def.getParent(), Reg);
+    DenseMap<MachineBasicBlock *, Register> Renewed;
+    for (MachineBasicBlock *MBB : Calls) {
+      auto Last = find_if(reverse(*MBB), [](const MachineInstr &MI) { return twin::isUniformCall(MI); });
+      Renewed[MBB] = clone({MBB, std::next(Last->getIterator())}, Def);
+      Updater.AddAvailableValue(MBB, Renewed[MBB]);
+    }
+    for (MachineOperand *Op : Behind) {
+      auto [MBB, At] = placeOf(*Op);
+      if (callsBefore(*MBB, At))
+        Op->setReg(Renewed[MBB]);
+      else
+        Updater.RewriteUse(*Op);
+      Op->setIsKill(false);
+    }
+    Uses = Between;
+    return true;
+  }
+
   bool rematerialise(MachineFunction &MF, MachineInstr &Def, const BitVector &HasCall) {
     Register Reg = Def.getOperand(0).getReg();
-    bool Changed = false;
-    for (MachineOperand *Op : usesBehindCalls(MF, Reg, HasCall)) {
+    SmallVector<MachineOperand *, 8> Uses = usesBehindCalls(MF, Reg, HasCall);
+    bool Changed = !Uses.empty();
+    renewBehindCalls(MF, Def, Uses);
+    for (MachineOperand *Op : Uses) {
       Register New = clone(quietPlace(placeOf(*Op), Def), Def);
       Op->setReg(New);
       Op->setIsKill(false);
-      Changed = true;
     }
     if (Changed)
       MRI->clearKillFlags(Reg);
