@@ -1,5 +1,6 @@
 //! clang's options that mean something else here, or nothing: `clang-options.txt` says which.
 
+use super::is;
 use anyhow::{Context, Result, bail};
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -81,6 +82,28 @@ fn takes_a_value(clang: &Path, arguments: &[OsString]) -> Result<bool> {
     Ok(!text.lines().any(|line| line.contains("unknown argument") && line.contains(NO_OPTION)))
 }
 
+/// What clang takes for unused when it links without its own libraries, and builds use with `-Werror`.
+const FOR_LINKERS: [&str; 2] = ["-pthread", "-rdynamic"];
+
+/// The arguments, such that clang does not call options unused that twin-ld does not need.
+///
+/// # Errors
+/// If clang cannot be run.
+pub fn without_warnings(clang: &Path, arguments: &[OsString]) -> Result<Vec<OsString>> {
+    let compiles_only = arguments.iter().any(|a| ["-c", "-S", "-E", "-fsyntax-only"].iter().any(|text| is(a, text)));
+    let mut all = Vec::with_capacity(arguments.len());
+    for (index, argument) in arguments.iter().enumerate() {
+        let is_known = !compiles_only && FOR_LINKERS.iter().any(|text| is(argument, text));
+        if is_known && !takes_a_value(clang, &arguments[..index])? {
+            let words = ["--start-no-unused-arguments".into(), argument.clone(), "--end-no-unused-arguments".into()];
+            all.extend(words);
+        } else {
+            all.push(argument.clone());
+        }
+    }
+    Ok(all)
+}
+
 /// The arguments with response files (`@FILE`) replaced by what they say, as clang does it.
 pub fn expanded(arguments: &[OsString]) -> Vec<OsString> {
     /// As many may be nested in one another.
@@ -126,6 +149,18 @@ mod tests {
         words.sort_unstable();
         let twice: Vec<_> = words.windows(2).filter(|pair| pair[0] == pair[1]).collect();
         assert!(twice.is_empty(), "{twice:?}");
+    }
+
+    #[test]
+    fn options_for_linkers_are_used() {
+        let used = |text: &str| {
+            let words: Vec<OsString> = text.split(' ').map(OsString::from).collect();
+            let all = without_warnings(Path::new("clang-22"), &words).expect("clang runs");
+            all.len() - words.len()
+        };
+        assert_eq!(used("-O2 -pthread a.o -rdynamic"), 4);
+        assert_eq!(used("-Xlinker -rdynamic -o -pthread a.o"), 0);
+        assert_eq!(used("-c -pthread a.c"), 0);
     }
 
     #[test]
