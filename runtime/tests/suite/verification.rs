@@ -42,7 +42,8 @@ fn objects(directory: &Path) -> Result<()> {
     std::fs::write(directory.join("good.c"), SOURCE)?;
     compiler(directory).args(["-O2", "-fno-omit-frame-pointer", "-c", "good.c"]).run()?;
     let mut bytes = std::fs::read(directory.join("good.o"))?;
-    let at = bytes.windows(LOAD.len()).position(|window| window == LOAD).context("a load of a slot")?;
+    // The last one is behind the call.
+    let at = bytes.windows(LOAD.len()).rposition(|window| window == LOAD).context("a load of a slot")?;
     bytes[at + 3] = 0xe8;
     std::fs::write(directory.join("bad.o"), bytes)?;
     Ok(())
