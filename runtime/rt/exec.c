@@ -66,9 +66,10 @@ const char *__twin_extract_image(void) {
     if (process.image >= 0) {
         return 0;
     }
-    long file = RAW(openat, AT_FDCWD, "/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    // Of this thread: the process's first one may have ended.
+    long file = RAW(openat, AT_FDCWD, "/proc/thread-self/exe", O_RDONLY | O_CLOEXEC);
     if (file < 0) {
-        return "cannot hop: /proc/self/exe cannot be opened";
+        return "cannot hop: /proc/thread-self/exe cannot be opened";
     }
     process.executable = (int)__twin_own_descriptor((int)file);
     RAW(close, file);

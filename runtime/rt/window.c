@@ -118,6 +118,12 @@ static long map_window(uint64_t start, uint64_t size, int protection) {
     return result < 0 ? result : 0;
 }
 
+// Of the owner. Its first one may have ended, and then has no descriptors any more.
+static int32_t any_thread(void) {
+    EACH_THREAD(thread) { return thread->id; }
+    return state.pid;
+}
+
 // A guest has no descriptor of the file: it opens the owner's.
 static long map_file(const struct region *region, uint64_t start, uint64_t end) {
     int file = region->file;
@@ -126,6 +132,8 @@ static long map_file(const struct region *region, uint64_t start, uint64_t end) 
         struct text text = {0, path, sizeof path - 1};
         __twin_put(&text, "/proc/");
         __twin_put_number(&text, (uint64_t)state.pid);
+        __twin_put(&text, "/task/");
+        __twin_put_number(&text, (uint64_t)any_thread());
         __twin_put(&text, "/fd/");
         __twin_put_number(&text, (uint64_t)file);
         path[text.length] = 0;
