@@ -113,43 +113,26 @@ static void hop_failed(const char *message) {
     }
 }
 
-// With all signals blocked, and on the native stack.
-const char *__twin_open_window(uint64_t *copied) {
-    sigset mask = self.mask;
-    struct rlimit limit;
-    __twin_kernel_mask(ALL_SIGNALS);
-    __twin_lift_file_limit(&limit);
-    long error = __twin_window_open(copied);
-    __twin_restore_file_limit(&limit);
-    __twin_kernel_mask(mask);
-    return error < 0 ? "cannot hop: no memory for the window (memfd)" : 0;
+// Whether `prepare` has nothing to do: at all but the first hops of a pair.
+static int is_prepared(enum vehicle vehicle) {
+    return vehicle == PAIR && self.has_visitor && !state.visitor_end;
 }
 
-static int others_are_away(void) {
-    EACH_THREAD(thread) {
-        if (thread != &self && thread->away) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-// Makes sure that there is a window, an image to run, and for a pair a visitor. Nothing has left yet: a failure leaves
-// the thread here.
+// Makes sure, under `state.lock`, that there is a window, an image to run, and for a pair a visitor. Nothing has left yet: a
+// failure leaves the thread here.
 static const char *prepare(enum vehicle vehicle) {
     if (vehicle == EXEC && state.thread_count > 1) {
         return "cannot hop: a program with several threads hops as a pair only, and has to start on x86-64";
     }
-    uint64_t copied;
-    const char *failure = __twin_open_window(&copied);
-    __twin_trace_copied(copied);
-    sigset mask = self.mask;
     struct rlimit limit;
     __twin_kernel_mask(ALL_SIGNALS);
     __twin_lift_file_limit(&limit);
-    if (process.keeper && state.visitor_end && !others_are_away()) {
+    if (process.keeper && state.visitor_end && !__twin_others_are_away()) {
         __twin_visitor_end(); // somebody killed it while the program was here: another one will do
     }
+    uint64_t copied;
+    const char *failure = __twin_window_open(&copied) < 0 ? "cannot hop: no memory for the window (memfd)" : 0;
+    __twin_trace_copied(copied);
     failure = failure || THIS_ISA == AARCH64 ? failure : __twin_find_qemu();
     failure = failure || THIS_ISA == AARCH64 ? failure : __twin_extract_image();
     if (!failure && vehicle == PAIR) {
@@ -157,7 +140,7 @@ static const char *prepare(enum vehicle vehicle) {
         failure = failure || self.has_visitor ? failure : __twin_visitor_start_thread();
     }
     __twin_restore_file_limit(&limit);
-    __twin_kernel_mask(mask);
+    __twin_kernel_mask(self.mask);
     return failure;
 }
 
@@ -170,7 +153,7 @@ static uint64_t leave(uint64_t sp, enum isa to, enum vehicle vehicle) {
     self.registers.fp_environment = read_fp_environment();
     __twin_trace_begin(((uint64_t *)sp)[1], to, vehicle);
     const char *failure = 0;
-    if (process.role == OWNER) {
+    if (process.role == OWNER && !is_prepared(vehicle)) {
         __twin_lock(&state.lock);
         failure = prepare(vehicle);
         __twin_unlock(&state.lock);

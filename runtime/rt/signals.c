@@ -3,7 +3,7 @@
 // Handlers are uniform functions; a handler runs at signal depth + 1, and no hop happens while the depth is above 0,
 // because its caller (the trampoline) is native. There are two ways to a handler:
 //   * the program runs in this process: the trampoline calls it at once;
-//   * it runs at the visitor, or the runtime is at work (here.deferring): the signal goes into the queue in `state`
+//   * it runs at the visitor, or the runtime is at work (here.deferring): the signal goes into the thread's queue
 //     and __twin_deliver calls the handler, at the next poll or at the end of a system call, on whichever ISA the
 //     program is.
 // The kernel's mask is always the program's, but for SIGURG, which asks for hops and is never blocked.
@@ -110,7 +110,7 @@ int __twin_force_queued(sigset mask) {
     return slot != 0;
 }
 
-void __twin_want_attention(struct thread *thread) {
+static void want_attention(struct thread *thread) {
     thread->wanted = 1;
     __twin_poll.wanted = 1;
     __twin_poll.requested = 1;
@@ -129,7 +129,7 @@ void __twin_update_poll(void) {
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     EACH_THREAD(thread) {
         if (thread->wanted) {
-            __twin_want_attention(thread);
+            want_attention(thread);
         }
     }
 }
@@ -170,7 +170,7 @@ static void call_handler(const struct sigaction *action, int signal, struct sigi
 void __twin_interrupt(void);
 void __twin_interrupt(void) {
     self.poll_wanted = 1;
-    __twin_want_attention(&self);
+    want_attention(&self);
 }
 
 static void run_queued(int signal, struct siginfo *info) {
@@ -241,7 +241,7 @@ static void note_request(const struct siginfo *info) {
         }
         thread->requested_vehicle = vehicle == PAIR || vehicle == EXEC ? vehicle : DEFAULT_VEHICLE;
         thread->requested_isa = isa == X86_64 || isa == AARCH64 ? isa : (uint32_t)other;
-        __twin_want_attention(thread);
+        want_attention(thread);
         if (thread != &self) {
             __twin_nudge(thread);
         }
@@ -302,7 +302,7 @@ static void on_signal(int signal, struct siginfo *info, context *context) {
     } else if (here.deferring || masked) {
         enqueue(signal, info, self.temporary_mask_active);
         if (!masked) {
-            __twin_want_attention(&self);
+            want_attention(&self);
             stop_system_call(context, 0);
         }
     } else {

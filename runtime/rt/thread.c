@@ -23,6 +23,15 @@ void __twin_unlock(uint32_t *lock) {
     }
 }
 
+int __twin_others_are_away(void) {
+    EACH_THREAD(thread) {
+        if (thread != &self && __atomic_load_n(&thread->away, __ATOMIC_SEQ_CST)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static uint64_t first_native_stack(void) { return (uint64_t)__twin_native_stack + NATIVE_STACK_SIZE; }
 
 // In the memory of this process, with a guard; returns its end, or 0.
@@ -35,8 +44,13 @@ uint64_t __twin_map_native_stack(void) {
     return (uint64_t)start + GUARD + NATIVE_STACK_SIZE;
 }
 
-// The end of a thread that is on this stack.
-_Noreturn void __twin_unmap_native_stack(uint64_t end) {
+// Of a thread that did not start.
+void __twin_unmap_native_stack(uint64_t end) {
+    RAW(munmap, end - NATIVE_STACK_SIZE - GUARD, GUARD + NATIVE_STACK_SIZE);
+}
+
+// The end of the thread that is on this stack.
+_Noreturn void __twin_exit_native_stack(uint64_t end) {
     uint64_t size = end == first_native_stack() ? 0 : GUARD + NATIVE_STACK_SIZE;
     __twin_unmap_and_exit(end - size, size);
 }
@@ -105,7 +119,7 @@ void __twin_unpause_others(void) {
 
 // Of a child of fork: its other threads are the parent's.
 void __twin_only_thread(void) {
-    state.pause = 0;
+    state.pause = state.atomic_lock = 0;
     EACH_THREAD(thread) { thread->in_use = thread == &self; }
     state.thread_count = 1;
     self.id = (int32_t)RAW(gettid);
@@ -136,7 +150,13 @@ static struct thread *free_thread(void) {
 static long open_window(void *unused) {
     (void)unused;
     uint64_t copied;
-    return __twin_open_window(&copied) ? -ENOMEM : 0;
+    struct rlimit limit;
+    __twin_kernel_mask(ALL_SIGNALS);
+    __twin_lift_file_limit(&limit);
+    long error = __twin_window_open(&copied);
+    __twin_restore_file_limit(&limit);
+    __twin_kernel_mask(self.mask);
+    return error;
 }
 
 static long map_alloca_stack(struct alloca_stack *stack) {
@@ -180,14 +200,18 @@ long __twin_start_thread(const long *arguments) {
         .registers = {.sp = (uint64_t)arguments[1], .tp = tp, .fp_environment = self.registers.fp_environment},
         .requested_isa = self.away ? OTHER_ISA : NO_ISA, .wanted = self.away != 0,
     };
-    thread->native_stack[THIS_ISA - 1] = __twin_map_native_stack();
-    if (!thread->native_stack[THIS_ISA - 1] || map_alloca_stack(&thread->alloca) < 0) {
+    uint64_t stack = __twin_map_native_stack();
+    if (!stack) {
         return -EAGAIN;
     }
+    if (map_alloca_stack(&thread->alloca) < 0) {
+        __twin_unmap_native_stack(stack);
+        return -EAGAIN;
+    }
+    thread->native_stack[THIS_ISA - 1] = stack;
     ((uint64_t *)tp)[0] = tp;
     ((struct thread **)tp)[1] = thread;
-    struct clone clone = {flags, thread->native_stack[THIS_ISA - 1], (int32_t *)arguments[2], (int32_t *)arguments[3],
-                          tp, start};
+    struct clone clone = {flags, stack, (int32_t *)arguments[2], (int32_t *)arguments[3], tp, start};
     state.thread_count++;
     __atomic_store_n(&thread->in_use, 1, __ATOMIC_RELEASE);
     state.thread_slots += thread == &state.threads[state.thread_slots];
@@ -197,6 +221,7 @@ long __twin_start_thread(const long *arguments) {
         thread->in_use = 0;
         state.thread_count--;
         unmap_alloca_stack(&thread->alloca);
+        __twin_unmap_native_stack(stack);
     } else {
         thread->id = (int32_t)id;
     }
@@ -226,5 +251,5 @@ _Noreturn void __twin_end_thread(uint64_t unmapped, uint64_t size) {
     state.thread_count--;
     __atomic_store_n(&thread->in_use, 0, __ATOMIC_RELEASE);
     __twin_unlock(&state.lock);
-    __twin_unmap_native_stack(stack);
+    __twin_exit_native_stack(stack);
 }

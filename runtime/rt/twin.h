@@ -334,7 +334,6 @@ void __twin_set_mask(sigset mask);
 int __twin_force_queued(sigset mask);
 void __twin_deliver(void);
 void __twin_update_poll(void);
-void __twin_want_attention(struct thread *thread);
 _Noreturn void __twin_die(int signal);
 
 // process.c
@@ -347,9 +346,11 @@ _Noreturn void __twin_exit(int status);
 // thread.c
 void __twin_lock(uint32_t *lock);
 void __twin_unlock(uint32_t *lock);
+int __twin_others_are_away(void);
 void __twin_first_thread(void);
 uint64_t __twin_map_native_stack(void);
-_Noreturn void __twin_unmap_native_stack(uint64_t end);
+void __twin_unmap_native_stack(uint64_t end);
+_Noreturn void __twin_exit_native_stack(uint64_t end);
 long __twin_start_thread(const long *arguments);
 _Noreturn void __twin_end_thread(uint64_t unmapped, uint64_t size);
 void __twin_only_thread(void);
@@ -367,7 +368,6 @@ void __twin_arrive(void);
 enum turn __twin_turn(const struct hand *hand);
 void __twin_wait_turn(struct hand *hand, enum turn turn);
 void __twin_give_turn(struct hand *hand, enum turn turn);
-const char *__twin_open_window(uint64_t *copied);
 void __twin_await_visit(void);
 
 // visitor.c; a `const char *` result is a message about what went wrong, or 0

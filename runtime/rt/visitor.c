@@ -141,11 +141,8 @@ void __twin_visitor_end_thread(void) {
 // Under `state.lock`: who has changed the table of regions tells the visitor, if another thread runs there. That one may
 // use the new memory at once, and does not look at the table.
 void __twin_visitor_follow(void) {
-    EACH_THREAD(thread) {
-        if (thread != &self && __atomic_load_n(&thread->away, __ATOMIC_SEQ_CST)) {
-            ask(FOLLOW);
-            return;
-        }
+    if (__twin_others_are_away()) {
+        ask(FOLLOW);
     }
 }
 
@@ -210,7 +207,7 @@ long __twin_remote(const struct call *call, int interruptible) {
 _Noreturn void __twin_visitor_leave(void) {
     uint64_t stack = self.native_stack[THIS_ISA - 1];
     __twin_give_turn(&self.hand, HOME);
-    __twin_unmap_native_stack(stack);
+    __twin_exit_native_stack(stack);
 }
 
 static void visit(void) {
@@ -229,6 +226,9 @@ static long start_thread(struct thread *thread) {
     thread->sides[GUEST] = (struct side){.deferring = 1, .kernel_altstack.flags = SS_DISABLE};
     struct clone clone = {CLONE_OF_THREAD | CLONE_SETTLS, stack, 0, 0, thread->registers.tp, visit};
     long id = __twin_clone(&clone);
+    if (id < 0) {
+        __twin_unmap_native_stack(stack);
+    }
     thread->visitor_id = (int32_t)id;
     return id;
 }

@@ -317,9 +317,10 @@ long __twin_window_duplicate(void) {
     return __twin_window_attach();
 }
 
-// The same, if the table has changed.
+// __twin_window_follow_locked if the table has changed.
 void __twin_window_follow(void) {
-    if (__atomic_load_n(&followed.generation, __ATOMIC_RELAXED) == __atomic_load_n(&state.generation, __ATOMIC_ACQUIRE)) {
+    uint64_t generation = __atomic_load_n(&state.generation, __ATOMIC_ACQUIRE);
+    if (__atomic_load_n(&followed.generation, __ATOMIC_RELAXED) == generation) {
         return;
     }
     __twin_lock(&state.lock);
