@@ -320,10 +320,10 @@ struct Rematerialise : twin::MachinePass {
   uint64_t frequency(const MachineBasicBlock &MBB) const { return Frequencies->getBlockFreq(&MBB).getFrequency(); }
 
   // Computes `Def` again behind the calls in front of `Uses` and not at each of them, if that runs less often: a poll's cold
-  // path in a loop. A use between two calls of a block keeps its own.
-  bool renewBehindCalls(MachineFunction &MF, MachineInstr &Def, SmallVectorImpl<MachineOperand *> &Uses) {
+  // path in a loop. Leaves in `Uses` those that need one of their own: between two calls of a block, or all.
+  void renewBehindCalls(MachineFunction &MF, MachineInstr &Def, SmallVectorImpl<MachineOperand *> &Uses) {
     if (MF.getFunction().hasOptNone() || TII->isAsCheapAsAMove(Def))
-      return false;
+      return;
     SmallVector<MachineOperand *, 8> Between, Behind;
     for (MachineOperand *Op : Uses) {
       auto [MBB, At] = placeOf(*Op);
@@ -337,7 +337,7 @@ struct Rematerialise : twin::MachinePass {
     for (MachineOperand *Op : Behind)
       AtUses = SaturatingAdd(AtUses, frequency(*placeOf(*Op).first));
     if (AtCalls >= AtUses)
-      return false;
+      return;
 
     MachineSSAUpdater Updater(MF);
     Register Reg = Def.getOperand(0).getReg();
@@ -359,7 +359,6 @@ struct Rematerialise : twin::MachinePass {
       Op->setIsKill(false);
     }
     Uses = Between;
-    return true;
   }
 
   bool rematerialise(MachineFunction &MF, MachineInstr &Def, const BitVector &HasCall) {

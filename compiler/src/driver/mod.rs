@@ -87,7 +87,7 @@ fn clang(tools: &Tools, mode: Mode, arguments: &[OsString], verify: bool) -> Res
     let canonical = tools.canonical_flags();
     let plan = Command::new(&tools.clang)
         .args(&canonical)
-        .args(options::without_warnings(&tools.clang, arguments)?)
+        .args(options::with_linker_options_used(&tools.clang, arguments)?)
         .arg("-###")
         .output()
         .with_context(|| format!("cannot run {}", tools.clang.display()))?;

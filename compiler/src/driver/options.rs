@@ -89,7 +89,7 @@ const FOR_LINKERS: [&str; 2] = ["-pthread", "-rdynamic"];
 ///
 /// # Errors
 /// If clang cannot be run.
-pub fn without_warnings(clang: &Path, arguments: &[OsString]) -> Result<Vec<OsString>> {
+pub fn with_linker_options_used(clang: &Path, arguments: &[OsString]) -> Result<Vec<OsString>> {
     let compiles_only = arguments.iter().any(|a| ["-c", "-S", "-E", "-fsyntax-only"].iter().any(|text| is(a, text)));
     let mut all = Vec::with_capacity(arguments.len());
     for (index, argument) in arguments.iter().enumerate() {
@@ -155,7 +155,7 @@ mod tests {
     fn options_for_linkers_are_used() {
         let used = |text: &str| {
             let words: Vec<OsString> = text.split(' ').map(OsString::from).collect();
-            let all = without_warnings(Path::new("clang-22"), &words).expect("clang runs");
+            let all = with_linker_options_used(Path::new("clang-22"), &words).expect("clang runs");
             all.len() - words.len()
         };
         assert_eq!(used("-O2 -pthread a.o -rdynamic"), 4);
