@@ -13,7 +13,7 @@ fn main() {
         build.flag(flag);
     }
     for file in
-        ["shim", "analysis", "label", "rematerialise", "writeback", "place", "record", "order", "define", "pad", "emit"]
+        ["shim", "analysis", "label", "rematerialise", "writeback", "place", "record", "map", "order", "define", "pad", "emit"]
     {
         build.file(format!("shim/{file}.cpp"));
     }

@@ -100,6 +100,10 @@ public:
   }
 
   void endInstruction() override {
+    if (twin::isUniformCall(*Current))
+      if (const std::vector<uint16_t> *Map = twin::mapBehind(*Current))
+        for (uint16_t Word : *Map)
+          out().emitIntValue(Word, sizeof Word);
     if (Current->isConditionalBranch())
       cut();
   }

@@ -71,6 +71,7 @@ static void configure(TargetMachine &, legacy::PassManagerBase &, TargetPassConf
   Config->insertPass(&DetectDeadLanesID, createRematerialisePass());
   Config->insertPass(&ShrinkWrapID, createPlacePass());
   // The one that is named last runs first.
+  Config->insertPass(&PrologEpilogCodeInserterID, createMapPass());
   Config->insertPass(&PrologEpilogCodeInserterID, createRecordPass());
   Config->insertPass(&PrologEpilogCodeInserterID, createFrameReportPass());
   Config->insertPass(&FEntryInserterID, createOrderPass());

@@ -65,6 +65,8 @@ uint32_t siteOf(const llvm::MachineInstr &MI);
 bool hasUniformCalls(const llvm::MachineFunction &MF);
 /// Folding a load into a call makes a new instruction without the label; this puts the labels back.
 void restoreLabels(llvm::MachineFunction &MF);
+/// The map behind a call that polls, or nothing behind others.
+const std::vector<uint16_t> *mapBehind(const llvm::MachineInstr &Call);
 /// The opcode with this name; the headers with the numbers are not installed. This is slow, and seldom needed.
 unsigned opcodeNamed(const llvm::TargetInstrInfo &TII, llvm::StringRef Name);
 /// Whether `MI` accesses several vectors and then has the address behind what it accessed as its first result.
@@ -78,6 +80,7 @@ llvm::MachineFunctionPass *createRematerialisePass();
 llvm::MachineFunctionPass *createPlacePass();
 llvm::MachineFunctionPass *createFrameReportPass();
 llvm::MachineFunctionPass *createRecordPass();
+llvm::MachineFunctionPass *createMapPass();
 llvm::MachineFunctionPass *createOrderPass();
 llvm::MachineFunctionPass *createDefinePass();
 llvm::MachineFunctionPass *createPadPass();

@@ -29,12 +29,18 @@ static NATIVE_FUNCTIONS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
 /// whatever the convention of the call.
 const RETURNED: &str = "returned";
 
-/// Called by the polls that twin-cc inserts.
-pub const POLL_SLOW: &str = "__twin_poll_slow";
+/// Called by the polls that twin-cc inserts; a map lies behind the call (shim/map.cpp).
+pub const POLL: &str = "__twin_poll_mapped";
+/// A poll for the C library's own code.
+const PLAIN_POLL: &str = "__twin_poll_slow";
+
+fn is_poll(name: &str) -> bool {
+    name == POLL || name == PLAIN_POLL
+}
 
 /// Whether a function called `name` with external linkage has the native convention.
 pub fn is_native_name(name: &str) -> bool {
-    (name.starts_with("__twin_") && name != POLL_SLOW) || NATIVE_FUNCTIONS.contains(name)
+    (name.starts_with("__twin_") && !is_poll(name)) || NATIVE_FUNCTIONS.contains(name)
 }
 
 fn is_native_by_name(function: &Value) -> bool {
@@ -77,7 +83,7 @@ impl Conventions {
         let mut native = HashSet::new();
         for function in module.functions() {
             let name = function.name();
-            let leaf = mode == Mode::Leaf && !name.starts_with("llvm.") && name != POLL_SLOW;
+            let leaf = mode == Mode::Leaf && !name.starts_with("llvm.") && !is_poll(&name);
             if leaf || is_native_by_name(&function) {
                 native.insert(function);
             }

@@ -2,7 +2,7 @@
 //! and so does every recursion; both at as cold a place as there is.
 
 use crate::calls::Recursion;
-use crate::convention::{Conventions, POLL_SLOW};
+use crate::convention::{Conventions, POLL};
 use crate::ir::{Module, PRESERVE_NONE, Value, split_before, split_edge};
 use crate::loops::{BlockId, Cfg, Turns};
 use inkwell::llvm_sys::LLVMOpcode::{LLVMAlloca, LLVMBr};
@@ -117,7 +117,7 @@ fn insert(module: Module, place: Value) {
     let byte = module.global(POLL_BYTE, i8);
     byte.set_visibility(LLVMVisibility::LLVMHiddenVisibility);
     let slow_type = module.function_type(module.void(), &[], false);
-    let slow = module.function(POLL_SLOW, slow_type);
+    let slow = module.function(POLL, slow_type);
     slow.set_convention(PRESERVE_NONE);
 
     let head = place.block();

@@ -144,6 +144,11 @@ static const char *prepare(enum vehicle vehicle) {
     return failure;
 }
 
+// Where the program polls, behind the call; at `sp` lie the saved frame pointer and the return address of __twin_poll_slow.
+static uint64_t place_of_poll(const uint64_t *sp) {
+    return sp[1] == (uint64_t)__twin_poll_return + POLL_RETURN ? sp[3] : sp[1];
+}
+
 // Leaves for another ISA; returns when the program is back, with its stack pointer then.
 static uint64_t leave(uint64_t sp, enum isa to, enum vehicle vehicle) {
     if (THIS_ISA == AARCH64) {
@@ -151,7 +156,7 @@ static uint64_t leave(uint64_t sp, enum isa to, enum vehicle vehicle) {
     }
     self.registers.sp = sp;
     self.registers.fp_environment = read_fp_environment();
-    __twin_trace_begin(((uint64_t *)sp)[1], to, vehicle);
+    __twin_trace_begin(place_of_poll((const uint64_t *)sp), to, vehicle);
     const char *failure = 0;
     if (process.role == OWNER && !is_prepared(vehicle)) {
         __twin_lock(&state.lock);

@@ -16,6 +16,18 @@
 #define POLL_WANTED 1
 #define POLL_STRESS 8
 
+// Registers that a poll's map can name, and what memory they take.
+#if defined(__x86_64__)
+#define POLL_INTEGERS 16
+#define POLL_VECTORS 16
+#else
+#define POLL_INTEGERS 32
+#define POLL_VECTORS 32
+#endif
+#define POLL_BANK (POLL_INTEGERS * 8 + POLL_VECTORS * 16)
+// Where __twin_poll_return goes on. The address in front of it is the function's, too: debuggers look that up.
+#define POLL_RETURN 4
+
 #define NATIVE_STACK_SIZE 131072
 
 // A system call was not done: poll, then do it again.

@@ -8,6 +8,7 @@
 //   start.S start.c      process start: arena, program stack, canonical auxv, environment of the runtime
 //   arena.c              the region table; mmap, munmap, mremap, mprotect, madvise, brk
 //   window.c             the memfd that holds the program's memory once it hops; copies, maps, hashes it
+//   poll.c               registers to slots and back, by the map of a poll
 //   alloca.c             the second stack, for dynamic allocas
 //   uniform.S            the poll's slow path, setjmp family, stack switches, the interruptible system call
 //   syscall.c            __twin_syscall: what the runtime handles itself, what goes to home, what to the kernel
@@ -265,6 +266,7 @@ extern struct twin_process __twin_process;
 // start.S, uniform.S
 _Noreturn void __twin_enter(uint64_t main, long argc, char **argv, void *sp);
 _Noreturn void __twin_continue(uint64_t sp);
+void __twin_poll_return(void);
 long __twin_on_native_stack(long (*function)(void *), void *argument);
 long __twin_interruptible(const volatile uint8_t *stop, long number, long a, long b, long c, long d, long e, long f);
 extern const uint64_t __twin_interruptible_range[3]; // begin, end, stop

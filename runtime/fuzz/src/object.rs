@@ -7,7 +7,7 @@ use twin_linker::input::File;
 use twin_linker::link::link;
 
 /// What the seeds refer to (runtime/fuzz/seeds), so that each of them links by itself.
-const SYMBOLS: [&str; 7] = ["__twin_poll", "__twin_poll_slow", "_start", "helper", "more", "other", "twice"];
+const SYMBOLS: [&str; 7] = ["__twin_poll", "__twin_poll_mapped", "_start", "helper", "more", "other", "twice"];
 
 fuzz_target!(|bytes: &[u8]| {
     for gc_sections in [false, true] {

@@ -82,7 +82,7 @@ impl Bench {
 
 /// Links `bytes` under the name of `cut`, with something for each undefined symbol of the objects if they are `alone`.
 fn links(bytes: &[u8], alone: bool) -> Result<Vec<u8>> {
-    const SYMBOLS: [&str; 7] = ["__twin_poll", "__twin_poll_slow", "_start", "helper", "more", "other", "twice"];
+    const SYMBOLS: [&str; 7] = ["__twin_poll", "__twin_poll_mapped", "_start", "helper", "more", "other", "twice"];
     let definitions = match alone {
         true => SYMBOLS.map(|name| (name.to_owned(), "0x400000".to_owned())).to_vec(),
         false => Vec::new(),

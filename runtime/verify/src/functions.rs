@@ -12,8 +12,10 @@ use crate::tables::Mentions;
 use crate::value::Value;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-/// The function in which all hops happen (DESIGN.md 5).
-pub const POLL_SLOW: &str = "__twin_poll_slow";
+/// The function in which all hops happen (DESIGN.md 5),
+const PLAIN_POLL: &str = "__twin_poll_slow";
+/// and the one that has a map behind each call of it, and then calls the other.
+const MAPPED_POLL: &str = "__twin_poll_mapped";
 /// Functions whose calls return a second time, possibly after a hop (DESIGN.md 5).
 const RETURN_TWICE: [&str; 4] = ["setjmp", "_setjmp", "sigsetjmp", "__sigsetjmp"];
 /// Prefix of native functions.
@@ -63,8 +65,8 @@ pub struct Program {
     pub functions: Pair<Functions>,
     /// Addresses of functions during which a hop can happen, or that return twice: calls of them are uniform.
     pub loud: HashSet<u64>,
-    /// Address of [`POLL_SLOW`].
-    pub poll_slow: Option<u64>,
+    /// Addresses of the functions that polls call.
+    polls: Vec<u64>,
 }
 
 impl Program {
@@ -77,8 +79,13 @@ impl Program {
             Pair { home, visitor }
         });
         let loud = find_loud(&functions);
-        let poll_slow = functions.home.values().find(|f| f.name == POLL_SLOW).map(|f| f.address);
-        Program { functions, loud, poll_slow }
+        let polls = functions.home.values().filter(|f| is_poll(&f.name)).map(|f| f.address).collect();
+        Program { functions, loud, polls }
+    }
+
+    /// Whether the function at `address` is one that polls call: it has neither arguments nor results.
+    pub fn is_poll(&self, address: u64) -> bool {
+        self.polls.contains(&address)
     }
 
     /// Whether a hop can happen during this call.
@@ -118,17 +125,18 @@ impl Knowledge for Endless<'_> {
 fn functions(binary: &Binary, side: Side) -> Functions {
     let image = &binary.images[side];
     let mut functions = named(binary, image);
+    let poll = functions.values().find(|f| f.name == MAPPED_POLL).map(|f| f.address);
     let mut mentions = Mentions::default();
     for function in functions.values_mut() {
         function.code = image.bytes_at(function.address, function.size).unwrap_or_default().to_vec();
-        mentions.read(&Code { isa: image.isa, address: function.address, bytes: &function.code });
+        mentions.read(&Code { isa: image.isa, address: function.address, bytes: &function.code, poll });
     }
     let mut endless = BTreeSet::new();
     let mut stale: Vec<u64> = functions.keys().copied().collect();
     while !stale.is_empty() {
         for address in stale {
             let Some(function) = functions.get_mut(&address) else { continue };
-            let code = Code { isa: image.isa, address, bytes: &function.code };
+            let code = Code { isa: image.isa, address, bytes: &function.code, poll };
             function.body = analyse(image, &code, &mentions, &Endless(&endless));
         }
         let new = newly_endless(image, &functions, &mut endless);
@@ -204,13 +212,13 @@ pub fn check_native(program: &Program) -> Vec<Violation> {
     violations
 }
 
-/// Functions that can reach [`POLL_SLOW`]: by what they call, or because they call something unknown.
+/// Functions that can reach a poll: by what they call, or because they call something unknown.
 fn find_loud(functions: &Pair<Functions>) -> HashSet<u64> {
     let mut callers: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
     let mut loud: HashSet<u64> = HashSet::new();
     let mut work = Vec::new();
     for function in functions.home.values().chain(functions.visitor.values()) {
-        let root = function.name == POLL_SLOW || RETURN_TWICE.contains(&function.name.as_str());
+        let root = is_poll(&function.name) || RETURN_TWICE.contains(&function.name.as_str());
         let mut unknown = root;
         if !function.native && !is_native_name(&function.name) {
             for insn in &function.body.graph.insns {
@@ -243,7 +251,11 @@ fn find_loud(functions: &Pair<Functions>) -> HashSet<u64> {
     loud
 }
 
+fn is_poll(name: &str) -> bool {
+    name == PLAIN_POLL || name == MAPPED_POLL
+}
+
 /// Whether functions of that name are native wherever they come from.
 fn is_native_name(name: &str) -> bool {
-    name.starts_with(NATIVE_PREFIX) && name != POLL_SLOW
+    name.starts_with(NATIVE_PREFIX) && !is_poll(name)
 }

@@ -45,6 +45,8 @@ pub struct Code<'a> {
     pub address: u64,
     /// All of it.
     pub bytes: &'a [u8],
+    /// Address of the function that has a map behind each call of it.
+    pub poll: Option<u64>,
 }
 
 impl Code<'_> {
@@ -87,11 +89,12 @@ impl Graph {
         while let Some(start) = work.pop() {
             let mut address = start;
             while !insns.contains_key(&address) {
-                let decoded = code.from(address).and_then(|bytes| code.isa.decode(bytes, address));
-                let Some(insn) = decoded.filter(|insn| insn.length > 0) else {
+                let Some(mut decoded) = code.decode(address) else {
                     undefined.insert(address);
                     break;
                 };
+                let insn = decoded.pop().expect("at least one");
+                insns.extend(decoded.into_iter().map(|insn| (insn.address, insn)));
                 let next = successors(&insn, tables, code, knowledge);
                 let falls_through = next.contains(&insn.end());
                 let ends = insn.flow != Flow::Next && !insn.is_call();

@@ -2,7 +2,7 @@
 //! shares no code with the passes that lay the program out.
 //!
 //! One module a phase: [`binary`] reads the file, [`layout`] compares what needs no disassembly. [`isa`] decodes
-//! instructions into the neutral form of [`insn`], [`graph`] follows control, [`flow`] finds what registers and frame
+//! instructions into the neutral form of [`insn`] ([`map`] does for the maps of polls), [`graph`] follows control, [`flow`] finds what registers and frame
 //! cells hold ([`value`]) and where jump tables lead ([`tables`]), [`functions`] knows who calls whom. On these rest the
 //! checks of call sites and frames ([`frames`], [`cfi`]), registers ([`liveness`], [`registers`]) and slots ([`slots`]). Everything ends up in a [`report`], or, with
 //! the names of [`variables`], in a [`picture`].
@@ -18,6 +18,7 @@ pub mod insn;
 pub mod isa;
 pub mod layout;
 pub mod liveness;
+pub mod map;
 pub mod picture;
 pub mod registers;
 pub mod report;

@@ -109,9 +109,8 @@ impl<'p> Liveness<'p> {
     }
 
     fn summary(&self, side: Side, function: u64) -> Summary {
-        // A poll has neither arguments nor results.
-        let poll = Some(function) == self.program.poll_slow;
-        self.summaries[side].get(&function).copied().filter(|_| !poll).unwrap_or_default()
+        let is_poll = self.program.is_poll(function);
+        self.summaries[side].get(&function).copied().filter(|_| !is_poll).unwrap_or_default()
     }
 
     /// Registers in which a call may leave results.

@@ -25,8 +25,7 @@ impl Liveness<'_> {
                 return;
             }
             let mut allowed = RegSet::of(&[self.isa.sp(), self.isa.fp()]);
-            // A poll has no result.
-            if insn.flow != self.program.poll_slow.map_or(Flow::Stop, Flow::Call) {
+            if !matches!(insn.flow, Flow::Call(to) if self.program.is_poll(to)) {
                 allowed = allowed.union(self.result_registers());
             }
             found.extend(behind.without(allowed).iter().map(|register| (insn.address, insn.end(), register)));

@@ -2,7 +2,7 @@
 
 use crate::binary::Image;
 use crate::graph::Code;
-use crate::insn::{Expr, Flow, Reg};
+use crate::insn::{Expr, Flow, Insn, Reg};
 use crate::value::{TableEntry, Value};
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound;
@@ -22,37 +22,42 @@ impl Mentions {
     pub fn read(&mut self, code: &Code) {
         let mut constants: HashMap<Reg, u64> = HashMap::new();
         let mut address = code.address;
-        while let Some(bytes) = code.from(address) {
-            let Some(insn) = code.isa.decode(bytes, address).filter(|insn| insn.length > 0) else { return };
-            address = insn.end();
-            for access in &insn.accesses {
-                let base = access.base.map_or(Some(0), |base| constants.get(&base).copied());
-                self.0.extend(base.map(|base| base.wrapping_add_signed(access.displacement)));
+        while let Some(insns) = code.decode(address) {
+            for insn in insns {
+                address = insn.end();
+                self.note(&insn, &mut constants);
             }
-            let values: Vec<(Reg, u64)> = insn
-                .assignments
-                .iter()
-                .filter_map(|a| match a.value {
-                    Expr::Constant(n) => {
-                        // The begin of a page may be a part of an address that is not complete yet.
-                        self.0.extend((n & PAGE_OFFSET != 0).then_some(n));
-                        Some((a.to, n))
-                    }
-                    Expr::Sum(register, n) => {
-                        let sum = constants.get(&register)?.wrapping_add_signed(n);
-                        self.0.insert(sum);
-                        Some((a.to, sum))
-                    }
-                    _ => None,
-                })
-                .collect();
-            if insn.flow == Flow::Next {
-                constants.retain(|register, _| !insn.defs.contains(*register));
-            } else {
-                constants.clear();
-            }
-            constants.extend(values);
         }
+    }
+
+    fn note(&mut self, insn: &Insn, constants: &mut HashMap<Reg, u64>) {
+        for access in &insn.accesses {
+            let base = access.base.map_or(Some(0), |base| constants.get(&base).copied());
+            self.0.extend(base.map(|base| base.wrapping_add_signed(access.displacement)));
+        }
+        let values: Vec<(Reg, u64)> = insn
+            .assignments
+            .iter()
+            .filter_map(|a| match a.value {
+                Expr::Constant(n) => {
+                    // The begin of a page may be a part of an address that is not complete yet.
+                    self.0.extend((n & PAGE_OFFSET != 0).then_some(n));
+                    Some((a.to, n))
+                }
+                Expr::Sum(register, n) => {
+                    let sum = constants.get(&register)?.wrapping_add_signed(n);
+                    self.0.insert(sum);
+                    Some((a.to, sum))
+                }
+                _ => None,
+            })
+            .collect();
+        if insn.flow == Flow::Next {
+            constants.retain(|register, _| !insn.defs.contains(*register));
+        } else {
+            constants.clear();
+        }
+        constants.extend(values);
     }
 
     /// The next address behind `address` that is mentioned.

@@ -70,6 +70,10 @@ impl Isa for Aarch64 {
         RegSet::ALL.without(integers.union((8..16).map(Reg::vector).collect()))
     }
 
+    fn mapped_integer(&self, number: u8) -> Option<Reg> {
+        (u16::from(number) != ZERO).then(|| Reg::integer(number))
+    }
+
     fn dwarf_register(&self, register: Reg) -> Option<u16> {
         const FIRST_VECTOR: u16 = 64;
         let vector = register.vector_number().map(|n| FIRST_VECTOR + u16::from(n));

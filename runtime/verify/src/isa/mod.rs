@@ -28,6 +28,8 @@ pub trait Isa: Sync {
     fn native_arguments(&self) -> &'static [Reg];
     /// Registers that a native function need not preserve.
     fn native_scratch(&self) -> RegSet;
+    /// The integer register that a poll's map calls by this number, or `None` for a zero that no register holds.
+    fn mapped_integer(&self, number: u8) -> Option<Reg>;
     /// DWARF's number of a register.
     fn dwarf_register(&self, register: Reg) -> Option<u16>;
     /// DWARF's number of the return address.

@@ -75,6 +75,10 @@ impl Isa for X86_64 {
         RegSet::ALL.without(preserved)
     }
 
+    fn mapped_integer(&self, number: u8) -> Option<Reg> {
+        Some(Reg::integer(number))
+    }
+
     fn dwarf_register(&self, register: Reg) -> Option<u16> {
         // The first eight have an order of their own.
         const INTEGERS: [u16; 16] = [0, 2, 1, 3, 7, 6, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15];

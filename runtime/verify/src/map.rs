@@ -1,0 +1,116 @@
+//! Maps of polls: behind the call lie words that say which registers are saved to which slots before it, and loaded from
+//! them behind it (DESIGN.md 5; `compiler/shim/map.cpp` has the format).
+
+use crate::graph::Code;
+use crate::insn::{Access, Assignment, Expr, Flow, Insn, Reg};
+use crate::isa::Isa;
+
+/// Bytes of a word.
+const WORD: u64 = 2;
+/// An offset of this says that it is in the next word.
+const OFFSET_FOLLOWS: u16 = 63;
+/// What a word says of a register if there is none.
+const NO_REGISTER: u16 = 1 << 5 | 3 << 6;
+
+/// What is moved to and from a slot.
+enum Place {
+    Register(Reg),
+    Zero,
+    /// Frame memory: its distance from the stack pointer, and its bytes.
+    Spilled(i64, u32),
+}
+
+/// One value.
+struct Move {
+    place: Place,
+    /// The slot's distance from the stack pointer.
+    offset: i64,
+    bytes: u32,
+    saved: bool,
+    loaded: bool,
+}
+
+/// Reads the map at the begin of `bytes`: its length in bytes and its moves.
+fn read(isa: &dyn Isa, bytes: &[u8]) -> Option<(u64, Vec<Move>)> {
+    let mut words = bytes.chunks_exact(WORD as usize).map(|word| u16::from_le_bytes([word[0], word[1]]));
+    let count = words.next()?;
+    let mut words = words.take(count.into());
+    let mut moves = Vec::new();
+    let mut read = 0;
+    while let Some(word) = words.next() {
+        let (number, is_vector, size) = ((word & 31) as u8, word >> 5 & 1 != 0, word >> 6 & 3);
+        let is_spilled = word & NO_REGISTER == NO_REGISTER;
+        let bytes = match is_vector {
+            true if is_spilled => 1 << (number & 7),
+            true => 4 << size,
+            false => 1 << size,
+        };
+        read += 1;
+        let mut next = || {
+            read += 1;
+            words.next().map(i64::from)
+        };
+        let offset =
+            if word >> 10 == OFFSET_FOLLOWS { next()? } else { i64::from(word >> 10) * i64::from(bytes) };
+        let place = match is_vector {
+            true if is_spilled => Place::Spilled(next()?, bytes << (number >> 3)),
+            true => Place::Register(Reg::vector(number)),
+            false => isa.mapped_integer(number).map_or(Place::Zero, Place::Register),
+        };
+        moves.push(Move { place, offset, bytes, saved: word >> 8 & 1 != 0, loaded: word >> 9 & 1 != 0 });
+    }
+    (read == count).then(|| (WORD + WORD * u64::from(count), moves))
+}
+
+impl Code<'_> {
+    /// Reads the instruction at `address`. A call with a map is three: one that saves (the first byte of the call), the call,
+    /// and one that loads (the map).
+    pub fn decode(&self, address: u64) -> Option<Vec<Insn>> {
+        let mut call = self.isa.decode(self.from(address)?, address).filter(|insn| insn.length > 0)?;
+        if self.poll.is_none_or(|poll| call.flow != Flow::Call(poll)) {
+            return Some(vec![call]);
+        }
+        let (length, moves) = read(self.isa, self.from(call.end())?)?;
+        let (mut saves, mut loads) = (Insn::new(address, 1), Insn::new(call.end(), length));
+        for each in &moves {
+            let at = |offset| Access::at(Some(self.isa.sp()), offset, each.bytes);
+            if each.saved {
+                let stored = match each.place {
+                    Place::Register(register) => {
+                        saves.uses.insert(register);
+                        Expr::Sum(register, 0)
+                    }
+                    Place::Zero => Expr::Constant(0),
+                    Place::Spilled(offset, _) => saves.load(at(offset)),
+                };
+                saves.accesses.push(Access { writes: true, stored: Some(stored), ..at(each.offset) });
+            }
+            if each.loaded {
+                let value = loads.load(at(each.offset));
+                match each.place {
+                    Place::Register(to) => {
+                        loads.defs.insert(to);
+                        loads.assignments.push(Assignment { to, value, narrow: false });
+                    }
+                    Place::Zero => {}
+                    Place::Spilled(offset, size) => {
+                        loads.accesses.push(Access { writes: true, stored: Some(value), size, ..at(offset) });
+                    }
+                }
+            }
+        }
+        saves.uses.insert(self.isa.sp());
+        loads.uses.insert(self.isa.sp());
+        call.address += saves.length;
+        call.length -= saves.length;
+        Some(vec![saves, call, loads])
+    }
+}
+
+impl Insn {
+    /// Adds an access that reads; returns what it reads.
+    fn load(&mut self, access: Access) -> Expr {
+        self.accesses.push(Access { reads: true, ..access });
+        Expr::Loaded(self.accesses.len() - 1)
+    }
+}
