@@ -12,9 +12,20 @@ fn main() {
     for flag in flags.split_whitespace() {
         build.flag(flag);
     }
-    for file in
-        ["shim", "analysis", "label", "rematerialise", "writeback", "place", "record", "map", "order", "define", "pad", "emit"]
-    {
+    for file in [
+        "shim",
+        "analysis",
+        "label",
+        "rematerialise",
+        "writeback",
+        "place",
+        "record",
+        "map",
+        "order",
+        "define",
+        "pad",
+        "emit",
+    ] {
         build.file(format!("shim/{file}.cpp"));
     }
     build.compile("twin_shim");

@@ -2,7 +2,7 @@
 // (runtime/rt/poll.c): saving a value and loading it again takes a word, not two instructions. Runs when the frame is
 // laid out.
 //
-// A map is a number of 16-bit words and so many words. A word is, from the lowest bit: the register (5 bits), whether it is a
+// A map is a number of 16-bit words (its highest bit says whether one names a vector register) and so many words. A word is, from the lowest bit: the register (5 bits), whether it is a
 // vector register (1), the binary logarithm of how many bytes are moved, or of how many times four for a vector (2), saved (1),
 // loaded (1), the slot's distance from the stack pointer in units of that size (6), or 63: the next word is that
 // distance in bytes. A word that does neither is padding. The rest of a register that is loaded is cleared. 32 bytes of
@@ -123,7 +123,7 @@ struct MapPolls : twin::MachinePass {
     SmallVector<MachineInstr *, 16> Polls;
     for (MachineBasicBlock &MBB : MF)
       for (MachineInstr &MI : MBB)
-        if (isPoll(MI))
+        if (twin::isPoll(MI))
           Polls.push_back(&MI);
     for (MachineInstr *Call : Polls)
       map(*Call);
@@ -131,12 +131,6 @@ struct MapPolls : twin::MachinePass {
   }
 
 private:
-  static bool isPoll(const MachineInstr &MI) {
-    return twin::isUniformCall(MI) && any_of(MI.operands(), [](const MachineOperand &Op) {
-             return Op.isGlobal() && Op.getGlobal()->getName() == PollName;
-           });
-  }
-
   void map(MachineInstr &Call) {
     std::vector<Move> Moves;
     takeSaves(Call, Moves);
@@ -147,7 +141,8 @@ private:
     Align Code = Call.getMF()->getSubtarget().getTargetLowering()->getMinFunctionAlignment();
     while (!isAligned(Code, Map.size() * sizeof(uint16_t)))
       Map.push_back(0);
-    Map[0] = Map.size() - 1;
+    bool NamesVectors = any_of(Moves, [](const Move &M) { return M.IsVector && !M.Spilled; });
+    Map[0] = (Map.size() - 1) | NamesVectors << 15;
     Maps[Call.getPostInstrSymbol()] = std::move(Map);
   }
 
@@ -368,6 +363,12 @@ private:
 char MapPolls::ID;
 
 } // namespace
+
+bool twin::isPoll(const MachineInstr &MI) {
+  return isUniformCall(MI) && any_of(MI.operands(), [](const MachineOperand &Op) {
+           return Op.isGlobal() && Op.getGlobal()->getName() == PollName;
+         });
+}
 
 const std::vector<uint16_t> *twin::mapBehind(const MachineInstr &Call) {
   auto Found = Maps.find(Call.getPostInstrSymbol());

@@ -1,5 +1,6 @@
 // Lays out the frame right before prologue insertion, and checks that nothing but slots lives across uniform
-// calls: [return address][saved FP or nothing][locals][slots][private: spill slots, padded to the larger ISA's].
+// calls: [return address][saved FP or nothing][locals][slots][private: spill slots, padded to the larger ISA's], or
+// private memory above the slots: next to the stack pointer comes what more instructions access, as near offsets are short.
 #include "shim.h"
 
 #include "llvm/ADT/BitVector.h"
@@ -222,6 +223,18 @@ uint64_t emergencySlotBytes(const MachineFunction &MF) {
   return MF.getFrameInfo().estimateStackSize(MF) + Saved > UnscaledLimit ? 16 : 0;
 }
 
+// How many instructions access each frame object, but for those around polls, most of which a map replaces (map.cpp).
+DenseMap<int, unsigned> countAccesses(const MachineFunction &MF) {
+  DenseMap<int, unsigned> Accesses;
+  for (const MachineBasicBlock &MBB : MF)
+    if (none_of(MBB, twin::isPoll))
+      for (const MachineInstr &MI : MBB)
+        for (const MachineOperand &Op : MI.operands())
+          if (Op.isFI() && !MI.isDebugInstr())
+            ++Accesses[Op.getIndex()];
+  return Accesses;
+}
+
 struct Place : twin::MachinePass {
   static char ID;
   Place() : MachinePass(ID) {}
@@ -243,47 +256,61 @@ struct Place : twin::MachinePass {
     });
     if (MFI.hasVarSizedObjects())
       violation(MF, "the size of the frame is not static");
-    // Room at the bottom for arguments of native calls.
     MFI.computeMaxCallFrameSize(MF);
-    uint64_t Outgoing = alignTo(MFI.getMaxCallFrameSize(), 16);
 
     // Prologue insertion puts the local block right below the saved registers and an emergency slot above.
     UniformObjects Uniform(MFI);
-    uint64_t Pointer = hasFramePointer(MF), Emergency = emergencySlotBytes(MF), Below = 0;
-    uint64_t EmergencyAbove = Pointer ? Emergency : 0, EmergencyBelow = Emergency - EmergencyAbove;
-    uint64_t Above = EmergencyAbove;
+    TwinFrame Needs{};
+    Needs.pointer = hasFramePointer(MF);
+    uint64_t Emergency = emergencySlotBytes(MF);
+    const uint64_t OwnAbove = Needs.above = Needs.pointer ? Emergency : 0;
+    // At the bottom there is room for arguments of native calls.
+    const uint64_t OwnBottom = Needs.bottom = Emergency - OwnAbove + alignTo(MFI.getMaxCallFrameSize(), 16);
+    DenseMap<int, unsigned> Accesses = countAccesses(MF);
     SmallVector<int, 16> Private;
     for (int FI = 0; FI < MFI.getObjectIndexEnd(); ++FI)
       if (!MFI.isDeadObjectIndex(FI) && !Uniform.contains(FI) && !MFI.isVariableSizedObjectIndex(FI)) {
         if (MFI.getObjectAlign(FI) > Align(16))
           violation(MF, "a spill slot wants an alignment of more than 16 bytes");
-        Below = alignTo(Below + MFI.getObjectSize(FI), MFI.getObjectAlign(FI));
         Private.push_back(FI);
+        Needs.spill_accesses += Accesses.lookup(FI);
       }
-    Below = alignTo(Below, 16) + EmergencyBelow + Outgoing;
+    stable_sort(Private, [&](int A, int B) { return Accesses.lookup(A) < Accesses.lookup(B); });
+    for (int FI : Private)
+      Needs.spills = alignTo(Needs.spills + MFI.getObjectSize(FI), MFI.getObjectAlign(FI));
+    Needs.spills = alignTo(Needs.spills, 16);
+    Needs.slot_accesses = Accesses.lookup(Uniform.Slots);
     std::string Name = MF.getName().str();
-    if (twin::Host->reserve(twin::Host->context, Name.c_str(), &Above, &Below, &Pointer) < 0)
+    if (twin::Host->reserve(twin::Host->context, Name.c_str(), &Needs) < 0)
       return true;
     // One ISA may want it for a large area of outgoing arguments. The register is reserved in any case.
-    if (!Pointer)
+    if (!Needs.pointer)
       saveInPairs(MF);
     else if (!hasFramePointer(MF))
       MFI.setFrameAddressIsTaken(true);
 
-    int64_t Top = Above - EmergencyAbove;
+    int64_t Top = Needs.above - OwnAbove;
     auto Map = [&](int FI) {
       Top = alignTo(Top + MFI.getObjectSize(FI), MFI.getObjectAlign(FI));
       MFI.mapLocalFrameObject(FI, -Top);
     };
+    auto MapSlots = [&] {
+      if (Uniform.Slots >= 0)
+        Map(Uniform.Slots);
+      Top = alignTo(Top, 16);
+    };
+    bool SlotsLast = Needs.slot_accesses > Needs.spill_accesses;
     if (Uniform.Locals >= 0)
       Map(Uniform.Locals);
-    if (Uniform.Slots >= 0)
-      Map(Uniform.Slots);
-    int64_t UniformEnd = Top = alignTo(Top, 16);
+    if (!SlotsLast)
+      MapSlots();
+    int64_t End = (Top = alignTo(Top, 16)) + Needs.spills;
     for (int FI : Private)
       Map(FI);
-    Top = UniformEnd + Below - EmergencyBelow - Outgoing;
-    MFI.setLocalFrameSize(Top);
+    Top = End;
+    if (SlotsLast)
+      MapSlots();
+    MFI.setLocalFrameSize(Top + Needs.bottom - OwnBottom);
     MFI.setLocalFrameMaxAlign(Align(16));
     MFI.setUseLocalStackAllocationBlock(true);
     return true;

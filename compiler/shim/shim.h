@@ -17,13 +17,20 @@ struct TwinItem {
   int64_t a, b, c, d;
 };
 
+/// What a frame needs besides locals and slots, which are the same on both ISAs (compiler/src/codegen/agree.rs).
+struct TwinFrame {
+  /// Bytes above them, of spill slots, and below everything; whether there is a frame pointer (1 or 0).
+  uint64_t above, spills, bottom, pointer;
+  /// Instructions that access spill slots and slots.
+  uint64_t spill_accesses, slot_accesses;
+};
+
 /// What one code generator asks the host (Rust) while it runs. A negative result means that the host has
 /// given up; code generation then goes on undisturbed and its output is thrown away.
 struct TwinHost {
   void *context;
-  /// Bytes that this ISA wants above and below the uniform part of the frame, and whether it wants a frame pointer (1 or
-  /// 0) -> what both will have.
-  int64_t (*reserve)(void *context, const char *function, uint64_t *above, uint64_t *below, uint64_t *pointer);
+  /// What this ISA needs -> what both will have.
+  int64_t (*reserve)(void *context, const char *function, TwinFrame *frame);
   /// Reports the finished frame: size from CFA to SP, CFA offsets of locals and slots (0: absent).
   void (*frame)(void *context, const char *function, uint64_t size, int64_t locals, int64_t slots);
   /// Call sites in block order, blocks separated by UINT32_MAX -> the order of those that both ISAs have, in `order`
@@ -65,6 +72,8 @@ uint32_t siteOf(const llvm::MachineInstr &MI);
 bool hasUniformCalls(const llvm::MachineFunction &MF);
 /// Folding a load into a call makes a new instruction without the label; this puts the labels back.
 void restoreLabels(llvm::MachineFunction &MF);
+/// Whether `MI` is a call that polls.
+bool isPoll(const llvm::MachineInstr &MI);
 /// The map behind a call that polls, or nothing behind others.
 const std::vector<uint16_t> *mapBehind(const llvm::MachineInstr &Call);
 /// The opcode with this name; the headers with the numbers are not installed. This is slow, and seldom needed.

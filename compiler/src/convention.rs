@@ -38,6 +38,11 @@ fn is_poll(name: &str) -> bool {
     name == POLL || name == PLAIN_POLL
 }
 
+/// Whether `call` is that of a poll that twin-cc inserted.
+pub fn is_poll_call(call: Value) -> bool {
+    call.called_function().is_some_and(|function| function.name() == POLL)
+}
+
 /// Whether a function called `name` with external linkage has the native convention.
 pub fn is_native_name(name: &str) -> bool {
     (name.starts_with("__twin_") && !is_poll(name)) || NATIVE_FUNCTIONS.contains(name)

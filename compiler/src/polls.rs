@@ -1,4 +1,4 @@
-//! Migration points: a test of one byte whose cold path calls the runtime. Every loop that may turn for long holds one,
+//! Migration points: a test of one byte whose cold path calls the runtime (with a map behind the call: `shim/map.cpp`). Every loop that may turn for long holds one,
 //! and so does every recursion; both at as cold a place as there is.
 
 use crate::calls::Recursion;

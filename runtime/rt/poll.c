@@ -12,7 +12,7 @@ _Static_assert(sizeof(struct bank) == POLL_BANK, "layout.h");
 // Code is not aligned.
 typedef uint16_t word __attribute__((aligned(1)));
 
-enum { SAVE = 1, RELOAD = 2, OFFSET_FOLLOWS = 63 };
+enum { LENGTH = 0x7fff, SAVE = 1, RELOAD = 2, OFFSET_FOLLOWS = 63 };
 enum { VECTOR = 1 << 5, NO_REGISTER = VECTOR | 3 << 6 };
 
 struct move {
@@ -62,7 +62,7 @@ static void clear(volatile char *bytes, uint32_t length) {
 // In front of a poll: `frame` is the stack pointer of the function that polls.
 void __twin_poll_save(struct bank *bank, const word *map, char *frame);
 void __twin_poll_save(struct bank *bank, const word *map, char *frame) {
-    const word *end = map + 1 + *map;
+    const word *end = map + 1 + (*map & LENGTH);
     for (map++; map < end;) {
         struct move move;
         map = read_move(map, bank, frame, &move);
@@ -75,7 +75,7 @@ void __twin_poll_save(struct bank *bank, const word *map, char *frame) {
 // Behind it, perhaps on the other ISA. Returns the end of the map, where the function goes on.
 const word *__twin_poll_reload(struct bank *bank, const word *map, char *frame);
 const word *__twin_poll_reload(struct bank *bank, const word *map, char *frame) {
-    const word *end = map + 1 + *map;
+    const word *end = map + 1 + (*map & LENGTH);
     for (map++; map < end;) {
         struct move move;
         map = read_move(map, bank, frame, &move);

@@ -13,7 +13,7 @@ type Blocks = Vec<Vec<u32>>;
 
 #[derive(Default)]
 struct State {
-    reserved: HashMap<String, [Option<[u64; 3]>; 2]>,
+    reserved: HashMap<String, [Option<Needs>; 2]>,
     blocks: HashMap<String, [Option<Blocks>; 2]>,
     frames: BTreeMap<String, [Option<Frame>; 2]>,
     codes: [Option<Code>; 2],
@@ -23,6 +23,38 @@ struct State {
     left: [bool; 2],
     /// The function at which a side waits for the other, by its position in the module.
     waiting: [Option<usize>; 2],
+}
+
+/// What a frame needs besides locals and slots (`TwinFrame` in `shim/shim.h`).
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Needs {
+    /// Bytes above locals and slots.
+    pub above: u64,
+    /// Bytes of spill slots.
+    pub spills: u64,
+    /// Bytes below everything, for arguments of native calls.
+    pub bottom: u64,
+    /// 1 if there is a frame pointer, else 0.
+    pub pointer: u64,
+    /// Instructions that access spill slots.
+    pub spill_accesses: u64,
+    /// Instructions that access slots.
+    pub slot_accesses: u64,
+}
+
+impl Needs {
+    /// Room for both, and how often either accesses it.
+    fn joined(self, other: Needs) -> Needs {
+        Needs {
+            above: self.above.max(other.above),
+            spills: self.spills.max(other.spills),
+            bottom: self.bottom.max(other.bottom),
+            pointer: self.pointer.max(other.pointer),
+            spill_accesses: self.spill_accesses + other.spill_accesses,
+            slot_accesses: self.slot_accesses + other.slot_accesses,
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -132,11 +164,10 @@ impl Side<'_> {
         }
     }
 
-    /// Bytes that both sides reserve above and below the uniform part of the frame, and whether (1) or not (0) they have
-    /// a frame pointer.
-    pub fn reserve(&self, function: &str, wanted: [u64; 3]) -> Option<[u64; 3]> {
-        let [home, visitor] = self.exchange(function, wanted, |s| &mut s.reserved)?;
-        Some(std::array::from_fn(|n| home[n].max(visitor[n])))
+    /// What both sides have in their frames.
+    pub fn reserve(&self, function: &str, needs: Needs) -> Option<Needs> {
+        let [home, visitor] = self.exchange(function, needs, |s| &mut s.reserved)?;
+        Some(home.joined(visitor))
     }
 
     /// Reports a finished frame.

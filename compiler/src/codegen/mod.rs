@@ -171,6 +171,7 @@ mod tests {
             "declare void @llvm.experimental.stackmap(i64, i32, ...)\n\
              declare preserve_nonecc void @callee()\n\
              declare preserve_nonecc void @other()\n\
+             declare preserve_nonecc void @__twin_poll_mapped()\n\
              declare preserve_nonecc void @taker(i32)\n\
              declare void @many([40 x i64])\n\
              define preserve_nonecc i64 @example(ptr %p) \"frame-pointer\"=\"{frame_pointer}\" {{\n{body}\n}}\n"
@@ -279,6 +280,37 @@ mod tests {
         let texts = compile_with("reserved", &format!("call void @many([40 x i64] zeroinitializer)\n{CALL} ret i64 0"));
         let [home, visitor] = texts.expect("no violation");
         assert!(home.contains("pushq\t%rbp") && visitor.contains("stp\tx29, x30"), "{home}\n{visitor}");
+    }
+
+    /// The words behind the call are the map: a register that is saved to the begin of the slots and loaded again.
+    #[test]
+    fn registers_around_a_poll_are_mapped() {
+        let poll = CALL.replace("@callee", "@__twin_poll_mapped");
+        let body = format!(
+            "%twin.slots = alloca [64 x i8], align 16
+             %v = load volatile i64, ptr @callee
+             store i64 %v, ptr %twin.slots
+             {poll}
+             %r = load i64, ptr %twin.slots
+             store volatile i64 %r, ptr @callee
+             ret i64 0"
+        );
+        for object in objects(bitcode("reserved", &body).as_slice(), names()).expect("no violation") {
+            let file = object::File::parse(&*object).expect("own object");
+            let section = file.section_by_name(".text.example").expect("has code");
+            let is_poll = |relocation: &object::Relocation| match relocation.target() {
+                RelocationTarget::Symbol(index) => {
+                    file.symbol_by_index(index).and_then(|s| s.name()) == Ok("__twin_poll_mapped")
+                }
+                _ => false,
+            };
+            let (at, _) = section.relocations().find(|(_, r)| is_poll(r)).expect("a poll");
+            // On both ISAs the relocation is for the last four bytes of the call.
+            let map = &section.data().expect("has code")[at as usize + 4..][..4];
+            let (count, word) = (u16::from_le_bytes([map[0], map[1]]), u16::from_le_bytes([map[2], map[3]]));
+            // Any register, 8 bytes, saved and loaded, at the stack pointer.
+            assert_eq!((count, word & !31), (1, 3 << 6 | 1 << 8 | 1 << 9), "{word:#x}");
+        }
     }
 
     /// What happens if the passes on the IR forget a slot: the register allocator has to spill the value.

@@ -1,6 +1,6 @@
 //! The Rust side of the C++ shim (compiler/shim/shim.h).
 
-use super::agree::Side;
+use super::agree::{Needs, Side};
 use crate::align::{Branch, Code, Item, Mark};
 use inkwell::module::Module;
 use inkwell::targets::TargetMachine;
@@ -48,7 +48,7 @@ struct TwinItem {
 #[repr(C)]
 struct TwinHost {
     context: *const c_void,
-    reserve: extern "C" fn(*const c_void, *const c_char, *mut u64, *mut u64, *mut u64) -> i64,
+    reserve: extern "C" fn(*const c_void, *const c_char, *mut Needs) -> i64,
     frame: extern "C" fn(*const c_void, *const c_char, u64, i64, i64),
     block_order: extern "C" fn(*const c_void, *const c_char, *const u32, u64, *mut u32, u64) -> i64,
     align: extern "C" fn(*const c_void, *mut TwinItem, u64, *const *const c_char, u64) -> i64,
@@ -119,21 +119,15 @@ unsafe fn arguments<'a>(context: *const c_void, name: *const c_char) -> (&'a Sid
     unsafe { (&*context.cast(), CStr::from_ptr(name).to_string_lossy().into_owned()) }
 }
 
-extern "C" fn reserve(
-    context: *const c_void,
-    function: *const c_char,
-    above: *mut u64,
-    below: *mut u64,
-    pointer: *mut u64,
-) -> i64 {
-    // SAFETY: the shim passes what it was given, and three integers of its own.
-    let (side, function, above, below, pointer) = unsafe {
+extern "C" fn reserve(context: *const c_void, function: *const c_char, needs: *mut Needs) -> i64 {
+    // SAFETY: the shim passes what it was given, and needs of its own.
+    let (side, function, needs) = unsafe {
         let (side, function) = arguments(context, function);
-        (side, function, &mut *above, &mut *below, &mut *pointer)
+        (side, function, &mut *needs)
     };
-    match side.reserve(&function, [*above, *below, *pointer]) {
+    match side.reserve(&function, *needs) {
         Some(agreed) => {
-            [*above, *below, *pointer] = agreed;
+            *needs = agreed;
             0
         }
         None => -1,

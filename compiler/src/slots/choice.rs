@@ -3,6 +3,7 @@
 use super::Strategy;
 use super::live::Liveness;
 use super::webs::Webs;
+use crate::convention::is_poll_call;
 
 /// What is known of a function for the choice.
 pub struct Choice<'a> {
@@ -34,6 +35,15 @@ impl Choice<'_> {
             crossing.iter().filter_map(|n| webs.index.get(n)).for_each(|&web| calls[web].push(site));
         }
         Choice { live, frequency, webs, size: Choice::WORTH * steps / length, calls }
+    }
+
+    /// How many instructions access the slot of `web`, by and large, but for those that a poll's map replaces.
+    pub fn accesses(&self, web: usize, strategy: Strategy) -> usize {
+        let is_poll = |site: &&usize| is_poll_call(self.live.crossing[**site].0);
+        match strategy {
+            Strategy::Around => 2 * self.calls[web].iter().filter(|site| !is_poll(site)).count(),
+            Strategy::Resident => self.webs.definitions(self.live, web).len() + self.webs.uses(self.live, web).len(),
+        }
     }
 
     /// How `web` is kept, and the frequency of the hottest call behind which it is loaded at once.

@@ -1,4 +1,5 @@
-//! Assigns slots to values such that values whose slots are in use at the same time do not share one.
+//! Assigns slots to values such that values whose slots are in use at the same time do not share one. What more
+//! instructions access is nearer to the begin, where offsets are short.
 
 use super::bitset::BitSet;
 use super::live::Liveness;
@@ -6,8 +7,23 @@ use super::{SlotValue, Strategy};
 use crate::ir::Module;
 use std::collections::HashMap;
 
-/// Sets the offset of every value and returns the size of the slots object in bytes.
-pub fn assign(module: Module, live: &Liveness, index: &HashMap<usize, usize>, values: &mut [SlotValue]) -> u64 {
+/// A slot and the values that share it.
+struct Slot {
+    align: u64,
+    size: u64,
+    members: Vec<usize>,
+    taken: BitSet,
+}
+
+/// Sets the offset of every value and returns the size of the slots object in bytes. `accesses` says for each value how many
+/// instructions access its slot.
+pub fn assign(
+    module: Module,
+    live: &Liveness,
+    index: &HashMap<usize, usize>,
+    values: &mut [SlotValue],
+    accesses: &[usize],
+) -> u64 {
     let count = values.len();
     let conflicts = conflicts(live, index, values);
     let mut order: Vec<usize> = (0..count).collect();
@@ -16,24 +32,44 @@ pub fn assign(module: Module, live: &Liveness, index: &HashMap<usize, usize>, va
     };
     order.sort_by_key(|&i| std::cmp::Reverse(shape(i, values)));
     // Slots of one shape are shared only among themselves.
-    let mut slots: Vec<((u64, u64), u64, BitSet)> = Vec::new();
-    let mut size = 0u64;
+    let mut slots: Vec<Slot> = Vec::new();
     for i in order {
-        let shape = shape(i, values);
-        let free = slots.iter_mut().find(|(s, _, taken)| *s == shape && !taken.contains(i));
-        let (_, offset, taken) = match free {
-            Some(slot) => slot,
-            None => {
-                let offset = size.next_multiple_of(shape.0);
-                size = offset + shape.1;
-                slots.push((shape, offset, BitSet::new(count)));
-                slots.last_mut().expect("just pushed")
-            }
-        };
-        values[i].offset = *offset;
-        taken.union(&conflicts[i]);
+        let (align, size) = shape(i, values);
+        let free = slots.iter_mut().position(|s| (s.align, s.size) == (align, size) && !s.taken.contains(i));
+        let slot = free.unwrap_or_else(|| {
+            slots.push(Slot { align, size, members: Vec::new(), taken: BitSet::new(count) });
+            slots.len() - 1
+        });
+        slots[slot].members.push(i);
+        slots[slot].taken.union(&conflicts[i]);
     }
-    size.next_multiple_of(16)
+    // By accesses for each byte.
+    let weight = |slot: &Slot| slot.members.iter().map(|&i| accesses[i]).sum::<usize>() as u64;
+    slots.sort_by(|a, b| (weight(b) * a.size).cmp(&(weight(a) * b.size)));
+    let offsets = pack(slots.iter().map(|slot| (slot.align, slot.size)));
+    for (slot, offset) in slots.iter().zip(&offsets) {
+        slot.members.iter().for_each(|&i| values[i].offset = *offset);
+    }
+    let ends = slots.iter().zip(&offsets).map(|(slot, offset)| offset + slot.size);
+    ends.max().unwrap_or(0).next_multiple_of(16)
+}
+
+/// Offsets for things with these alignments and sizes: each the first that is free.
+fn pack(shapes: impl Iterator<Item = (u64, u64)>) -> Vec<u64> {
+    let mut gaps = vec![(0u64, u64::MAX)];
+    let place = |(align, size): (u64, u64)| {
+        let at = |&(begin, end): &(u64, u64)| {
+            let offset = begin.checked_next_multiple_of(align)?;
+            (end - begin > offset - begin && end - offset >= size).then_some(offset)
+        };
+        let (gap, offset) =
+            gaps.iter().enumerate().find_map(|(n, gap)| Some((n, at(gap)?))).expect("the last has no end");
+        let (begin, end) = gaps[gap];
+        let rest = [(begin, offset), (offset + size, end)];
+        gaps.splice(gap..=gap, rest.into_iter().filter(|(begin, end)| begin < end));
+        offset
+    };
+    shapes.map(place).collect()
 }
 
 /// For each value the values that must not share its slot.
@@ -84,4 +120,15 @@ fn conflicts(live: &Liveness, index: &HashMap<usize, usize>, values: &[SlotValue
         });
     }
     conflicts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pack;
+
+    #[test]
+    fn gaps_are_filled_in_order() {
+        let shapes = [(4, 4), (16, 16), (8, 8), (2, 2), (8, 8), (1, 1), (4, 4)];
+        assert_eq!(pack(shapes.into_iter()), [0, 16, 8, 4, 32, 6, 40]);
+    }
 }

@@ -159,7 +159,8 @@ fn place(module: Module, conventions: &Conventions, function: Value) -> anyhow::
             SlotValue { ty, strategy, eager, register, offset: 0 }
         })
         .collect();
-    let size = colour::assign(module, &live, &webs.index, &mut values);
+    let accesses: Vec<usize> = values.iter().enumerate().map(|(web, v)| choice.accesses(web, v.strategy)).collect();
+    let size = colour::assign(module, &live, &webs.index, &mut values, &accesses);
     let slots = module.before(entry).alloca(module.bytes(size), 16, SLOTS);
     let hoisted = vec![BTreeMap::new(); live.cfg.blocks.len()];
     let mut placement = Placement {

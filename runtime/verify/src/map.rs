@@ -7,6 +7,8 @@ use crate::isa::Isa;
 
 /// Bytes of a word.
 const WORD: u64 = 2;
+/// Bits of the first word that say how many follow; the other one says whether they name vector registers.
+const LENGTH: u16 = 0x7fff;
 /// An offset of this says that it is in the next word.
 const OFFSET_FOLLOWS: u16 = 63;
 /// What a word says of a register if there is none.
@@ -33,7 +35,8 @@ struct Move {
 /// Reads the map at the begin of `bytes`: its length in bytes and its moves.
 fn read(isa: &dyn Isa, bytes: &[u8]) -> Option<(u64, Vec<Move>)> {
     let mut words = bytes.chunks_exact(WORD as usize).map(|word| u16::from_le_bytes([word[0], word[1]]));
-    let count = words.next()?;
+    let first = words.next()?;
+    let (count, names_vectors) = (first & LENGTH, first & !LENGTH != 0);
     let mut words = words.take(count.into());
     let mut moves = Vec::new();
     let mut read = 0;
@@ -50,8 +53,7 @@ fn read(isa: &dyn Isa, bytes: &[u8]) -> Option<(u64, Vec<Move>)> {
             read += 1;
             words.next().map(i64::from)
         };
-        let offset =
-            if word >> 10 == OFFSET_FOLLOWS { next()? } else { i64::from(word >> 10) * i64::from(bytes) };
+        let offset = if word >> 10 == OFFSET_FOLLOWS { next()? } else { i64::from(word >> 10) * i64::from(bytes) };
         let place = match is_vector {
             true if is_spilled => Place::Spilled(next()?, bytes << (number >> 3)),
             true => Place::Register(Reg::vector(number)),
@@ -59,7 +61,10 @@ fn read(isa: &dyn Isa, bytes: &[u8]) -> Option<(u64, Vec<Move>)> {
         };
         moves.push(Move { place, offset, bytes, saved: word >> 8 & 1 != 0, loaded: word >> 9 & 1 != 0 });
     }
-    (read == count).then(|| (WORD + WORD * u64::from(count), moves))
+    let is_vector = |each: &Move| matches!(each.place, Place::Register(register) if register.vector_number().is_some());
+    // The runtime leaves vector registers alone unless the map says that it names any.
+    let is_right = read == count && (names_vectors || !moves.iter().any(is_vector));
+    is_right.then(|| (WORD + WORD * u64::from(count), moves))
 }
 
 impl Code<'_> {

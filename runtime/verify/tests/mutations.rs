@@ -3,7 +3,7 @@
 mod common;
 mod robustness;
 
-use common::{at, find, image_offset, instructions, program, put, section, symbol, without_frame_pointers};
+use common::{at, find, image_offset, instructions, map, program, put, section, symbol, without_frame_pointers};
 use object::elf;
 use twin_verify::insn::Flow;
 use twin_verify::report::{Kind, Violation};
@@ -382,6 +382,41 @@ fn slot_of_one_isa_only() {
             bytes[found.offset + 3] = 0xf8;
         }
     });
+}
+
+/// The first value of a map goes to another slot, and comes from there.
+#[test]
+fn map_with_another_slot() {
+    for (side, text) in [(Side::Home, "on aarch64, but x86-64 never"), (Side::Visitor, "on x86-64, but aarch64 never")]
+    {
+        let found = map(program(), side, "spin");
+        let word = u16::from_le_bytes([found.bytes[2], found.bytes[3]]);
+        assert_eq!(word >> 8 & 3, 3, "saved and loaded: {word:#x}");
+        let moved = word + (8 << 10);
+        let text = format!("lives across the uniform call {text} wrote it");
+        expect(Kind::Slot, "spin", &text, |bytes| put(bytes, found.offset + 2, &moved.to_le_bytes()));
+    }
+}
+
+/// A value is loaded into a register that nothing reads, so that another one is read as the call left it.
+#[test]
+fn map_with_another_register() {
+    for side in Side::BOTH {
+        let found = map(program(), side, "spin");
+        let other = found.bytes[2] ^ 1;
+        let found = violations(|bytes| put(bytes, found.offset + 2, &[other]));
+        assert!(found.iter().all(|v| v.subject == "spin"), "{found:#?}");
+        assert!(found.iter().any(|v| v.kind == Kind::Register), "{found:#?}");
+    }
+}
+
+/// There is no map as long as the function.
+#[test]
+fn map_that_is_cut() {
+    let found = map(program(), Side::Home, "spin");
+    let found = violations(|bytes| put(bytes, found.offset, &[0xff, 0xff]));
+    let text = "x86-64 control reaches bytes that are no instruction at ";
+    assert!(found.iter().any(|v| v.kind == Kind::Code && v.message.starts_with(text)), "{found:#?}");
 }
 
 /// `mov (%rax), %r12` behind a call becomes `mov (%rbx), %r12`.

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use twin_verify::binary::Binary;
-use twin_verify::insn::Insn;
+use twin_verify::graph::Code;
+use twin_verify::insn::{Flow, Insn};
 use twin_verify::isa;
 use twin_verify::side::Side;
 
@@ -23,9 +24,14 @@ __attribute__((noinline)) double work(long n, long m) {
     s += other(m);
     return d + s + n + m;
 }
+__attribute__((noinline)) unsigned long spin(unsigned long n, unsigned long m) {
+    unsigned long s = m;
+    for (unsigned long i = 0; i < n; i++) s = s * 3 + (s >> 7);
+    return s + m;
+}
 int main(void) {
     long a = 3, b = 4;
-    printf("%s %f %ld\n", words, work(table[1], table[2]), pair(&a, &b));
+    printf("%s %f %ld %lu\n", words, work(table[1], table[2]), pair(&a, &b), spin(a, b));
     return 0;
 }
 "#;
@@ -112,21 +118,30 @@ pub struct Found {
     pub bytes: Vec<u8>,
 }
 
-/// All instructions of a function in order.
+/// All instructions of a function in order; the map behind the call of a poll is one.
 pub fn instructions(bytes: &[u8], side: Side, function: &str) -> Vec<Found> {
-    let (_, address, size) = symbol(bytes, side, function);
-    let mut offset = at(bytes, side, address);
-    let end = offset + size as usize;
+    let (_, first, size) = symbol(bytes, side, function);
+    let begin = at(bytes, side, first);
+    let poll = Some(symbol(bytes, side, "__twin_poll_mapped").1);
+    let code = Code { isa: isa::of(side), address: first, bytes: &bytes[begin..begin + size as usize], poll };
     let mut found = Vec::new();
-    let mut address = address;
-    while offset < end {
-        let insn = isa::of(side).decode(&bytes[offset..end], address).expect("instruction");
-        let length = insn.length as usize;
-        found.push(Found { offset, bytes: bytes[offset..offset + length].to_vec(), insn: insn.clone() });
-        offset += length;
-        address = insn.end();
+    let mut address = first;
+    while code.range().contains(&address) {
+        for insn in code.decode(address).expect("instruction") {
+            let offset = begin + (insn.address - first) as usize;
+            address = insn.end();
+            found.push(Found { offset, bytes: bytes[offset..offset + insn.length as usize].to_vec(), insn });
+        }
     }
     found
+}
+
+/// The map behind the first poll of a function.
+pub fn map(bytes: &[u8], side: Side, function: &str) -> Found {
+    let (_, poll, _) = symbol(bytes, side, "__twin_poll_mapped");
+    let mut all = instructions(bytes, side, function).into_iter();
+    all.find(|f| f.insn.flow == Flow::Call(poll)).expect("a poll");
+    all.next().expect("its map")
 }
 
 /// The first instruction of a function that consists of these bytes.
