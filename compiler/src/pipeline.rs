@@ -130,7 +130,7 @@ fn lower_module(module: &Module, machine: &TargetMachine, mode: Mode) -> Result<
     slots::run(ir, &conventions, &framed)?;
     verify(module, "slot placement")?;
     passes(module, machine, "function(mem2reg)")?;
-    slots::settle(&framed);
+    slots::settle(&ir.definitions());
     lower::labels::resolve(ir);
     slots::mark(ir, &conventions, &framed)?;
     verify(module, "marking")?;
