@@ -75,6 +75,8 @@ struct Range {
 /// A plain load or store of a slot.
 struct Move {
   MCRegister Register;
+  /// What the register holds does not matter (define.cpp).
+  bool IsUndefined;
   unsigned Number;
   bool IsVector;
   Range Slot;
@@ -176,7 +178,9 @@ private:
         if (Written.available(M->Register) && !clashesWithAny(*M, Moves)) {
           Moves.push_back(*M);
           Live.addReg(M->Register);
-          Call.addOperand(*MBB.getParent(), MachineOperand::CreateReg(M->Register, /*isDef=*/false, /*isImp=*/true));
+          Call.addOperand(*MBB.getParent(),
+                          MachineOperand::CreateReg(M->Register, /*isDef=*/false, /*isImp=*/true, /*isKill=*/false,
+                                                    /*isDead=*/false, M->IsUndefined));
           for (MachineInstr *Other : Between)
             Other->clearRegisterKills(M->Register, &TRI);
           MI.eraseFromParent();
@@ -296,9 +300,10 @@ private:
     return Store->Slot;
   }
 
-  // What nothing moves across.
+  // What nothing moves across. Prologues and epilogues move the stack pointer.
   static bool isBarrier(const MachineInstr &MI) {
-    return MI.isCall() || MI.isTerminator() || MI.isPosition() || MI.isInlineAsm() || MI.hasUnmodeledSideEffects() ||
+    return MI.getFlag(MachineInstr::FrameSetup) || MI.getFlag(MachineInstr::FrameDestroy) || MI.isCall() ||
+           MI.isTerminator() || MI.isPosition() || MI.isInlineAsm() || MI.hasUnmodeledSideEffects() ||
            (MI.mayLoadOrStore() && MI.hasOrderedMemoryRef());
   }
 
@@ -354,7 +359,7 @@ private:
         bool IsHigh = any_of(StringRef("ABCD"), [&](char C) { return TRI.getName(Register) == (Twine(C) + "H").str(); });
         if (IsHigh || (MF.getRegInfo().isReserved(Register) && !MF.getRegInfo().isConstantPhysReg(Register)))
           return std::nullopt;
-        return Move{Register, TRI.getEncodingValue(Register), Found->second < 0, *Slot};
+        return Move{Register, Op.isUse() && Op.isUndef(), TRI.getEncodingValue(Register), Found->second < 0, *Slot};
       }
     return std::nullopt;
   }
