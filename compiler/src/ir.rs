@@ -253,6 +253,11 @@ impl Type {
         self.kind() == LLVMTypeKind::LLVMVoidTypeKind
     }
 
+    /// Whether it is a vector.
+    pub fn is_vector(self) -> bool {
+        self.kind() == LLVMTypeKind::LLVMVectorTypeKind
+    }
+
     /// Width of an integer type in bits.
     pub fn int_bits(self) -> u32 {
         llvm!(LLVMGetIntTypeWidth(self.0))

@@ -7,6 +7,9 @@ use super::{SlotValue, Strategy};
 use crate::ir::Module;
 use std::collections::HashMap;
 
+/// Bytes of the smallest vector register.
+const VECTOR: u64 = 16;
+
 /// A slot and the values that share it.
 struct Slot {
     align: u64,
@@ -28,7 +31,9 @@ pub fn assign(
     let conflicts = conflicts(live, index, values);
     let mut order: Vec<usize> = (0..count).collect();
     let shape = |i: usize, values: &[SlotValue]| {
-        (module.abi_align(values[i].ty).min(16), module.store_size(values[i].ty).max(1))
+        let (align, size) = (module.abi_align(values[i].ty).min(16), module.store_size(values[i].ty).max(1));
+        // Where its place is aligned, x86-64 loads as much as a register holds: that must not be another slot.
+        if values[i].ty.is_vector() { (align.max(VECTOR), size.next_multiple_of(VECTOR)) } else { (align, size) }
     };
     order.sort_by_key(|&i| std::cmp::Reverse(shape(i, values)));
     // Slots of one shape are shared only among themselves.
