@@ -2,8 +2,8 @@
 // (runtime/rt/poll.c): saving a value and loading it again takes a word, not two instructions. Runs when the frame is
 // laid out.
 //
-// A map is a number of 16-bit words (its highest bit says whether one names a vector register) and so many words. A word is, from the lowest bit: the register (5 bits), whether it is a
-// vector register (1), the binary logarithm of how many bytes are moved, or of how many times four for a vector (2), saved (1),
+// A map is a number of 16-bit words (its highest bit says whether one names a vector register) and so many words. A word
+// is, from the lowest bit: the register (5 bits), whether it is a vector register (1), the binary logarithm of how many bytes are moved, or of how many times four for a vector (2), saved (1),
 // loaded (1), the slot's distance from the stack pointer in units of that size (6), or 63: the next word is that
 // distance in bytes. A word that does neither is padding. The rest of a register that is loaded is cleared. 32 bytes of
 // a vector say that there is no register: what it would hold is where the register allocator has spilled it, at the
@@ -90,8 +90,11 @@ struct Move {
     return SameSource && Slot.Begin == Other.Slot.Begin && Slot.End == Other.Slot.End;
   }
 
-  /// Whether both together, in one order or the other, would be something else: they write what the other one reads or writes.
+  /// Whether both are saved, or both loaded, and one order would be something else than the other: one writes what the other
+  /// one reads or writes.
   bool clashes(const Move &Other) const {
+    if (!(Saved && Other.Saved) && !(Loaded && Other.Loaded))
+      return false;
     auto Overlap = [](const std::optional<Range> &A, const std::optional<Range> &B) { return A && B && A->overlaps(*B); };
     bool SameTarget = Saved ? Slot.overlaps(Other.Slot) : Overlap(Spilled, Other.Spilled);
     return SameTarget || Overlap(Slot, Other.Spilled) || Overlap(Spilled, Other.Slot);
@@ -187,12 +190,8 @@ private:
           continue;
         }
       }
-      if (MI.mayLoadOrStore() && !MI.isDereferenceableInvariantLoad()) {
-        std::optional<Range> R = accessed(MI);
-        if (!R)
-          break;
-        Accessed.push_back(*R);
-      }
+      if (!noteAccess(MI, Accessed))
+        break;
       Between.push_back(&MI);
       Live.stepBackward(MI);
       for (const MachineOperand &Def : MI.all_defs())
@@ -219,12 +218,8 @@ private:
       }
       if (MI.readsRegister(Save.Register, &TRI))
         return nullptr;
-      if (MI.mayStore()) {
-        std::optional<Range> R = accessed(MI);
-        if (!R)
-          return nullptr;
-        Stored.push_back(*R);
-      }
+      if (MI.mayStore() && !noteAccess(MI, Stored))
+        return nullptr;
     }
     return nullptr;
   }
@@ -240,12 +235,8 @@ private:
     LiveRegUnits Touched = writtenBy(Call, TRI);
     SmallVector<Range, 8> Loaded, Stored;
     size_t Saves = Moves.size();
-    auto Clashes = [&](const Move &M) {
-      return any_of(Moves, [&](const Move &Other) { return Other.Loaded && M.clashes(Other); });
-    };
     auto Take = [&](Move M) {
       auto Same = std::find_if(Moves.begin(), Moves.begin() + Saves, [&](const Move &Save) { return Save.isSamePlace(M); });
-      M.Loaded = true;
       M.Saved = Same != Moves.begin() + Saves;
       if (Same == Moves.begin() + Saves)
         Moves.push_back(M);
@@ -260,9 +251,11 @@ private:
         break;
       std::optional<Move> M = MI.mayLoad() ? move(MI) : std::nullopt;
       if (M && !overlapsAny(Stored, M->Slot)) {
+        M->Loaded = true;
         auto Next = skipDebugInstructionsForward(I, MBB.end());
         M->Spilled = Next == MBB.end() ? std::nullopt : spilledBy(*Next, *M, TRI);
-        if (M->Spilled && !overlapsAny(Loaded, *M->Spilled) && !overlapsAny(Stored, *M->Spilled) && !Clashes(*M)) {
+        if (M->Spilled && !overlapsAny(Loaded, *M->Spilled) && !overlapsAny(Stored, *M->Spilled) &&
+            !clashesWithAny(*M, Moves)) {
           Take(*M);
           I = std::next(Next);
           Next->eraseFromParent();
@@ -270,7 +263,7 @@ private:
           continue;
         }
         M->Spilled.reset();
-        if (Touched.available(M->Register) && !Clashes(*M)) {
+        if (Touched.available(M->Register) && !clashesWithAny(*M, Moves)) {
           Take(*M);
           for (const MachineOperand &Def : MI.all_defs())
             Call.addOperand(*MBB.getParent(), MachineOperand::CreateReg(Def.getReg(), /*isDef=*/true, /*isImp=*/true));
@@ -279,12 +272,8 @@ private:
           continue;
         }
       }
-      if (MI.mayLoadOrStore() && !MI.isDereferenceableInvariantLoad()) {
-        std::optional<Range> R = accessed(MI);
-        if (!R)
-          break;
-        (MI.mayStore() ? Stored : Loaded).push_back(*R);
-      }
+      if (!noteAccess(MI, MI.mayStore() ? Stored : Loaded))
+        break;
       for (const MachineOperand &Op : MI.operands())
         if (Op.isReg() && Op.getReg())
           Touched.addReg(Op.getReg());
@@ -338,6 +327,16 @@ private:
     if (Base)
       *Base = Bases[0];
     return Range{Offset, Offset + int64_t(Bytes.getValue())};
+  }
+
+  // Adds what `MI` accesses to `Ranges`; tells whether that is known.
+  static bool noteAccess(const MachineInstr &MI, SmallVectorImpl<Range> &Ranges) {
+    if (!MI.mayLoadOrStore() || MI.isDereferenceableInvariantLoad())
+      return true;
+    std::optional<Range> R = accessed(MI);
+    if (R)
+      Ranges.push_back(*R);
+    return R.has_value();
   }
 
   // What `MI` moves, if it is a plain load or store.
