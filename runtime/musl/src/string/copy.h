@@ -49,3 +49,16 @@ static inline __attribute__((always_inline)) void copy_few(char *to, const char 
 	else if (n >= 2) COPY_ENDS(u16, to, from, n);
 	else if (n) *to = *from;
 }
+
+// Of more than STEP bytes, from the first on: `to` may lie below what it overlaps.
+static inline __attribute__((always_inline)) void copy_upwards(char *to, const char *from, size_t n)
+{
+	char *last = to + n - STEP;
+	struct step tail = load_step(from + n - STEP);
+	do {
+		store_step(to, load_step(from));
+		to += STEP;
+		from += STEP;
+	} while (to < last);
+	store_step(last, tail);
+}

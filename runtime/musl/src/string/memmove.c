@@ -1,28 +1,18 @@
 #include <string.h>
 #include "copy.h"
 
+static inline __attribute__((always_inline)) void copy_downwards(char *to, const char *from, size_t n)
+{
+	struct step head = load_step(from);
+	from += n - STEP;
+	for (char *last = to + n - STEP; last > to; last -= STEP, from -= STEP) store_step(last, load_step(from));
+	store_step(to, head);
+}
+
 void *memmove(void *to, const void *from, size_t n)
 {
-	char *t = to;
-	const char *f = from;
-	if (n <= STEP) {
-		copy_few(t, f, n);
-		return to;
-	}
-	char *last = t + n - STEP;
-	if ((size_t)(t - f) >= n) {
-		// What is stored lies below what has not been loaded yet.
-		struct step tail = load_step(f + n - STEP);
-		do {
-			store_step(t, load_step(f));
-			t += STEP;
-			f += STEP;
-		} while (t < last);
-		store_step(last, tail);
-	} else {
-		struct step head = load_step(f);
-		for (f += n - STEP; last > t; last -= STEP, f -= STEP) store_step(last, load_step(f));
-		store_step(t, head);
-	}
+	if (n <= STEP) copy_few(to, from, n);
+	else if ((uintptr_t)to - (uintptr_t)from >= n) copy_upwards(to, from, n);
+	else copy_downwards(to, from, n);
 	return to;
 }
