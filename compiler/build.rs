@@ -16,6 +16,7 @@ fn main() {
         "shim",
         "analysis",
         "label",
+        "poll",
         "rematerialise",
         "writeback",
         "place",

@@ -39,6 +39,9 @@ namespace {
 
 // Section with the offsets of all sites from the begins of their functions; the linker drops it.
 constexpr const char *OffsetsName = ".twin.offsets";
+// Section with a pair of words for each poll: its address, and how far from it control goes on if it faults
+// (linker/src/polls.rs).
+constexpr const char *PollsName = ".twin.polls";
 
 // Items of a list, in the order of the code (compiler/src/codegen/shim.rs).
 enum Kind : uint32_t { Section, Bytes, Alignment, Padding, Branch, Label, Begin, Site, End };
@@ -48,6 +51,8 @@ struct Function {
   std::string Name;
   MCSymbol *Begin, *End = nullptr;
   std::vector<std::pair<MCSymbol *, uint32_t>> Sites;
+  /// Polls, and the cold blocks that belong to them.
+  std::vector<std::pair<MCSymbol *, MCSymbol *>> Polls;
 };
 
 class Marks : public AsmPrinterHandler {
@@ -96,6 +101,8 @@ public:
         pad(true);
       Chosen = false;
       Functions.back().Sites.push_back({MI->getPostInstrSymbol(), twin::siteOf(*MI)});
+    } else if (const MachineBasicBlock *Cold = twin::onFault(*MI)) {
+      Functions.back().Polls.push_back({MI->getPreInstrSymbol(), Cold->getSymbol()});
     }
   }
 
@@ -321,6 +328,14 @@ private:
       for (auto [Symbol, Number] : F.Sites)
         out().emitAbsoluteSymbolDiff(Symbol, F.Begin, 4);
       out().emitAbsoluteSymbolDiff(F.End, F.Begin, 4);
+    }
+    if (any_of(Functions, [](const Function &F) { return !F.Polls.empty(); })) {
+      out().switchSection(Context.getELFSection(PollsName, ELF::SHT_PROGBITS, ELF::SHF_ALLOC));
+      for (const Function &F : Functions)
+        for (auto [Poll, Cold] : F.Polls) {
+          out().emitSymbolValue(Poll, 4);
+          out().emitAbsoluteSymbolDiff(Cold, Poll, 4);
+        }
     }
     out().popSection();
   }

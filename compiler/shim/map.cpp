@@ -22,7 +22,6 @@
 #include "llvm/CodeGen/TargetInstrInfo.h"
 #include "llvm/CodeGen/TargetLowering.h"
 #include "llvm/CodeGen/TargetSubtargetInfo.h"
-#include "llvm/IR/GlobalValue.h"
 #include "llvm/MC/MCSymbol.h"
 
 using namespace llvm;
@@ -31,9 +30,6 @@ namespace {
 
 /// The polls of the function that is compiled, by the label behind the call.
 thread_local DenseMap<const MCSymbol *, std::vector<uint16_t>> Maps;
-
-/// The function that polls call (compiler/src/convention.rs).
-constexpr StringRef PollName = "__twin_poll_mapped";
 
 /// What a plain load or store moves, by its name: bytes, negative for a vector register.
 const StringMap<int> &plainMoves() {
@@ -128,7 +124,7 @@ struct MapPolls : twin::MachinePass {
     SmallVector<MachineInstr *, 16> Polls;
     for (MachineBasicBlock &MBB : MF)
       for (MachineInstr &MI : MBB)
-        if (twin::isPoll(MI))
+        if (twin::isPollCall(MI))
           Polls.push_back(&MI);
     for (MachineInstr *Call : Polls)
       map(*Call);
@@ -367,12 +363,6 @@ private:
 char MapPolls::ID;
 
 } // namespace
-
-bool twin::isPoll(const MachineInstr &MI) {
-  return isUniformCall(MI) && any_of(MI.operands(), [](const MachineOperand &Op) {
-           return Op.isGlobal() && Op.getGlobal()->getName() == PollName;
-         });
-}
 
 const std::vector<uint16_t> *twin::mapBehind(const MachineInstr &Call) {
   auto Found = Maps.find(Call.getPostInstrSymbol());

@@ -227,7 +227,7 @@ uint64_t emergencySlotBytes(const MachineFunction &MF) {
 DenseMap<int, unsigned> countAccesses(const MachineFunction &MF) {
   DenseMap<int, unsigned> Accesses;
   for (const MachineBasicBlock &MBB : MF)
-    if (none_of(MBB, twin::isPoll))
+    if (none_of(MBB, twin::isPollCall))
       for (const MachineInstr &MI : MBB)
         for (const MachineOperand &Op : MI.operands())
           if (Op.isFI() && !MI.isDebugInstr())

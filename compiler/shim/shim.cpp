@@ -67,14 +67,16 @@ static void configure(TargetMachine &, legacy::PassManagerBase &, TargetPassConf
   // Duplicated calls would have two return addresses under one label.
   Config->disablePass(&EarlyTailDuplicateLegacyID);
   Config->disablePass(&TailDuplicateLegacyID);
+  // Of passes behind the same one, the one that is named last runs first.
+  Config->insertPass(&FinalizeISelID, createTestPass());
   Config->insertPass(&FinalizeISelID, createLabelPass());
   Config->insertPass(&DetectDeadLanesID, createRematerialisePass());
   Config->insertPass(&ShrinkWrapID, createPlacePass());
-  // The one that is named last runs first.
   Config->insertPass(&PrologEpilogCodeInserterID, createMapPass());
   Config->insertPass(&PrologEpilogCodeInserterID, createRecordPass());
   Config->insertPass(&PrologEpilogCodeInserterID, createFrameReportPass());
   Config->insertPass(&FEntryInserterID, createOrderPass());
+  Config->insertPass(&FEntryInserterID, createFaultPass());
   // Behind the passes of the target that know better which undefined register to read.
   Config->insertPass(&FuncletLayoutID, createDefinePass());
   // After branch relaxation, which takes a block for one without branches if a label follows them.

@@ -72,8 +72,10 @@ uint32_t siteOf(const llvm::MachineInstr &MI);
 bool hasUniformCalls(const llvm::MachineFunction &MF);
 /// Folding a load into a call makes a new instruction without the label; this puts the labels back.
 void restoreLabels(llvm::MachineFunction &MF);
-/// Whether `MI` is a call that polls.
-bool isPoll(const llvm::MachineInstr &MI);
+/// Whether `MI` is the call in a poll's cold block.
+bool isPollCall(const llvm::MachineInstr &MI);
+/// The block in which control goes on if `MI`, a poll's access to the poll page, faults; null if it is something else.
+const llvm::MachineBasicBlock *onFault(const llvm::MachineInstr &MI);
 /// The map behind a call that polls, or nothing behind others.
 const std::vector<uint16_t> *mapBehind(const llvm::MachineInstr &Call);
 /// The opcode with this name; the headers with the numbers are not installed. This is slow, and seldom needed.
@@ -85,11 +87,13 @@ void splitWriteBack(llvm::MachineInstr &MI);
 
 // One pass a file, in the order in which they run.
 llvm::MachineFunctionPass *createLabelPass();
+llvm::MachineFunctionPass *createTestPass();
 llvm::MachineFunctionPass *createRematerialisePass();
 llvm::MachineFunctionPass *createPlacePass();
 llvm::MachineFunctionPass *createFrameReportPass();
 llvm::MachineFunctionPass *createRecordPass();
 llvm::MachineFunctionPass *createMapPass();
+llvm::MachineFunctionPass *createFaultPass();
 llvm::MachineFunctionPass *createOrderPass();
 llvm::MachineFunctionPass *createDefinePass();
 llvm::MachineFunctionPass *createPadPass();

@@ -1,5 +1,6 @@
-//! Migration points: a test of one byte whose cold path calls the runtime (with a map behind the call: `shim/map.cpp`). Every loop that may turn for long holds one,
-//! and so does every recursion; both at as cold a place as there is.
+//! Migration points: a test of a word whose cold path calls the runtime (with a map behind the call: `shim/map.cpp`). The code
+//! generators make it an access that faults on a request (`shim/poll.cpp`). Every loop that may turn for long holds one, and so
+//! does every recursion; both at as cold a place as there is.
 
 use crate::calls::Recursion;
 use crate::convention::{Conventions, POLL};
@@ -9,8 +10,8 @@ use inkwell::llvm_sys::LLVMOpcode::{LLVMAlloca, LLVMBr};
 use inkwell::llvm_sys::LLVMVisibility;
 use std::collections::{HashMap, HashSet};
 
-/// The byte that asks for a hop.
-pub const POLL_BYTE: &str = "__twin_poll";
+/// What polls access.
+const PAGE: &str = "__twin_poll_page";
 
 /// Inserts polls into the uniform functions of `module`.
 pub fn run(module: Module, conventions: &Conventions) {
@@ -113,9 +114,9 @@ fn begin(cfg: &Cfg, block: BlockId) -> Value {
 }
 
 fn insert(module: Module, place: Value) {
-    let i8 = module.int(8);
-    let byte = module.global(POLL_BYTE, i8);
-    byte.set_visibility(LLVMVisibility::LLVMHiddenVisibility);
+    let word = module.int(32);
+    let page = module.global(PAGE, word);
+    page.set_visibility(LLVMVisibility::LLVMHiddenVisibility);
     let slow_type = module.function_type(module.void(), &[], false);
     let slow = module.function(POLL, slow_type);
     slow.set_convention(PRESERVE_NONE);
@@ -125,7 +126,7 @@ fn insert(module: Module, place: Value) {
     let cold = head.function().append_block(module, "twin.poll");
     let branch = head.terminator();
     let builder = module.before(branch).located_like(place);
-    let requested = builder.volatile(builder.load(i8, byte, 1));
+    let requested = builder.volatile(builder.load(word, page, 4));
     builder.branch_if_unlikely(builder.is_nonzero(requested), cold, tail);
     branch.erase();
     let builder = module.at_end(cold).located_like(place);

@@ -4,6 +4,7 @@ use crate::args::{Args, Strip};
 use crate::ids::{OutputId, Pair, SectionId, Side, Table};
 use crate::merge::Merged;
 use crate::objects::{Class, Section, Segment};
+use crate::polls::{self, Pages};
 use crate::program::Program;
 use crate::tls::Tls;
 use anyhow::{Result, bail};
@@ -117,10 +118,12 @@ pub fn run(args: &Args, program: &mut Program) -> Result<Layout> {
     if let Some(first) = outputs.values_mut().find(|o| o.is_tls()) {
         first.align = tls_align;
     }
+    let has_polls = program.by_name.contains_key(polls::PAGE_SYMBOL);
     let mut segments = Vec::new();
     let mut cursor = BASE;
     for segment in Segment::ALL {
-        let placed = place_segment(segment, cursor, &mut outputs, program)?;
+        let pages = (has_polls && segment == Segment::Text).then(|| Pages::of(cursor));
+        let placed = place_segment(segment, cursor, pages, &mut outputs, program)?;
         cursor = placed.address + placed.memory_size;
         segments.push(placed);
     }
@@ -157,7 +160,7 @@ fn assign_outputs(args: &Args, program: &mut Program) -> Table<OutputId, Output>
         let segment = match section.class {
             Class::Loaded(segment) => Some(segment),
             Class::Unloaded => None,
-            Class::EhFrame => continue,
+            Class::EhFrame | Class::Polls => continue,
         };
         let stripped = segment.is_none() && args.strip >= Strip::Debug && section.name != ".comment";
         if !section.live || stripped {
@@ -224,7 +227,7 @@ fn new_output(name: &str, segment: Option<Segment>, sides: Pair<bool>, section: 
 /// Sections with dotted names are merged; others keep their names for `__start_` and `__stop_`.
 fn output_name<'a>(section: &Section<'a>, segment: Option<Segment>) -> &'a str {
     let name = section.name;
-    let keeps = matches!(name, ".init" | ".fini" | ".got" | ".eh_frame" | ".eh_frame_hdr");
+    let keeps = matches!(name, ".init" | ".fini" | ".got" | ".eh_frame" | ".eh_frame_hdr" | polls::SECTION);
     let Some(segment) = segment else { return name };
     // The initial values of all thread-local variables stay together.
     if section.is_tls() {
@@ -258,7 +261,7 @@ fn rank(name: &str, section: &Section) -> u32 {
         ".init_array" => 4,
         ".fini_array" => 5,
         ".data" | ".fini" => 6,
-        ".eh_frame_hdr" => 8,
+        polls::SECTION | ".eh_frame_hdr" => 8,
         ".eh_frame" => 9,
         _ if section.is_zero() => 10,
         _ => 7,
@@ -282,6 +285,7 @@ fn priority_of(output: &str) -> Option<fn(&str) -> u32> {
 fn place_segment(
     segment: Segment,
     start: u64,
+    pages: Option<Pages>,
     outputs: &mut Table<OutputId, Output>,
     program: &mut Program,
 ) -> Result<SegmentLayout> {
@@ -297,7 +301,7 @@ fn place_segment(
         }
         let mut cursor = start + headers;
         for output in outputs.values_mut().filter(|o| o.segment == Some(segment) && o.sides[side]) {
-            let end = place_output(output, cursor, program)?;
+            let end = place_output(output, cursor, pages, program)?;
             // Thread-local zeroes exist in the threads' copies only.
             if !(output.is_tls() && output.is_zero()) {
                 cursor = end;
@@ -319,14 +323,20 @@ fn place_segment(
     Ok(SegmentLayout { segment, address: start, used: used - start, memory_size, file_offset, file_size })
 }
 
-/// Places the inputs of one output section from `cursor` on; returns its end.
-fn place_output(output: &mut Output, cursor: u64, program: &mut Program) -> Result<u64> {
+/// Places the inputs of one output section from `cursor` on, around poll pages; returns its end.
+fn place_output(output: &mut Output, cursor: u64, pages: Option<Pages>, program: &mut Program) -> Result<u64> {
     output.address = cursor.next_multiple_of(output.align);
     let mut end = output.address;
     for &input in &output.inputs {
         let section = &mut program.sections[input];
         let align = section.align.max(if section.is_code() { FUNCTION_ALIGN } else { 1 });
         section.address = end.next_multiple_of(align);
+        if let Some(pages) = pages {
+            let Some(address) = pages.place(section.address, section.size) else {
+                bail!("{} has {:#x} bytes: too many for its polls to reach a poll page", section.name, section.size);
+            };
+            section.address = address;
+        }
         if section.size >= LIMIT.saturating_sub(section.address) {
             bail!("the program does not fit below {LIMIT:#x}: {} has {:#x} bytes", section.name, section.size);
         }

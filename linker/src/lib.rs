@@ -1,7 +1,7 @@
 //! The two-image linker and the file formats shared by all of Twin.
 //!
 //! One module a phase, in this order: [`args`] (with [`options`] and [`words`]), [`input`], [`resolve`] (with [`half`] and [`objects`], which read
-//! objects into the [`program`]), [`lto`], [`conventions`], [`synthetic`], [`gc`], [`eh_frame`], [`got`], [`layout`] (with
+//! objects into the [`program`]), [`lto`], [`conventions`], [`synthetic`], [`gc`], [`eh_frame`], [`polls`], [`got`], [`layout`] (with
 //! [`tls`] and [`merge`]), [`relocate`], [`verify`], [`output`], [`map`], [`trace`]; [`reproduce`] saves a job, [`relocatable`] makes an object instead. [`link`] runs them; [`isa`] holds what depends on an ISA, and
 //! [`source`] finds source lines for messages. [`sigpipe`] is for the command-line tools, as are [`fat`] and [`image`]: the two file formats.
 pub mod args;
@@ -24,6 +24,7 @@ pub mod merge;
 pub mod objects;
 pub mod options;
 pub mod output;
+pub mod polls;
 pub mod program;
 pub mod relocatable;
 pub mod relocate;

@@ -7,6 +7,7 @@ use crate::fat::{self, Kind, Record};
 use crate::half::{self, Half, HalfSection, Place, Rela, Symbol};
 use crate::ids::{ObjectId, OutputId, Pair, SectionId, Side, SymbolId, Table};
 use crate::isa;
+use crate::polls;
 use anyhow::{Context, Result, anyhow, bail};
 use object::elf::{self, SectionFlags, SectionType};
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
@@ -66,6 +67,8 @@ pub enum Class {
     Loaded(Segment),
     /// Into the call-frame information, record by record.
     EhFrame,
+    /// Into the table of polls, poll by poll.
+    Polls,
     /// Into the file only (debug information).
     Unloaded,
 }
@@ -347,6 +350,9 @@ fn classify(section: &HalfSection, uniform: &HashSet<&str>) -> Option<Class> {
     }
     if name == ".eh_frame" {
         return Some(Class::EhFrame);
+    }
+    if name == polls::SECTION {
+        return Some(Class::Polls);
     }
     if !section.flags.contains(elf::SHF_ALLOC) {
         let wanted = name.starts_with(".debug_") || name == ".comment";

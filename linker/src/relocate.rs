@@ -8,6 +8,7 @@ use crate::ids::{ObjectId, SectionId, Side};
 use crate::isa::{self, Base, Form, Howto};
 use crate::layout::{Layout, PAGE};
 use crate::objects::{Class, Section, Segment};
+use crate::polls::{Pages, Polls};
 use crate::program::{Program, Reference, Target};
 use anyhow::Result;
 
@@ -23,6 +24,8 @@ pub struct Image<'p, 'a> {
     pub got: &'p Got,
     /// Its call-frame information.
     pub frames: &'p Frames,
+    /// Its polls.
+    pub polls: &'p Polls,
 }
 
 /// A relocation's place.
@@ -57,6 +60,7 @@ impl Image<'_, '_> {
             }
         }
         self.copy_frames(&mut file, &mut errors);
+        self.copy_polls(&mut file);
         self.copy_got(&mut file);
         errors.check()?;
         Ok(file)
@@ -120,6 +124,12 @@ impl Image<'_, '_> {
         }
         let table = eh_frame::header(header.address, section.address, functions);
         file[self.file_offset(header)..][..table.len()].copy_from_slice(&table);
+    }
+
+    fn copy_polls(&self, file: &mut [u8]) {
+        let Some(section) = self.polls.section else { return };
+        let table = self.polls.table(self.program);
+        file[self.file_offset(&self.program.sections[section])..][..table.len()].copy_from_slice(&table);
     }
 
     fn copy_got(&self, file: &mut [u8]) {
@@ -206,6 +216,9 @@ impl Image<'_, '_> {
             Base::Nothing => 0,
             Base::Symbol if reference.target == Target::UndefinedWeak => {
                 isa::of(self.side).undefined_weak(kind, address)
+            }
+            Base::Symbol if howto.form == Form::Relative && self.polls.is_page(reference) => {
+                Pages::of(self.layout.segment(Segment::Text).address).before(address)
             }
             Base::Symbol => self.value(reference.target, reference.tp_offset),
             Base::Got | Base::GotTpOffset => entry(),

@@ -5,15 +5,19 @@ use crate::errors::Errors;
 use crate::ids::{Pair, Side, SymbolId};
 use crate::layout::Layout;
 use crate::objects::{Section, Segment};
+use crate::polls;
 use crate::program::{Definition, Program, Strength, Target};
 use anyhow::Result;
 use object::elf;
 use rustc_hash::FxHashSet as HashSet;
 
 /// Names with one value on both ISAs, apart from `__start_` and `__stop_` of sections.
-const NAMES: [&str; 24] = [
+const NAMES: [&str; 27] = [
     "__twin_uniform_start",
     "__twin_uniform_end",
+    polls::PAGE_SYMBOL,
+    "__twin_polls_start",
+    "__twin_polls_end",
     "__twin_tls_image",
     "__twin_tls_filesz",
     "__twin_tls_memsz",
@@ -181,6 +185,9 @@ fn value(layout: &Layout, name: &str, side: Side) -> u64 {
     match name {
         "__twin_uniform_start" => uniform.address,
         "__twin_uniform_end" => uniform.address + uniform.memory_size,
+        polls::PAGE_SYMBOL => text.address,
+        "__twin_polls_start" => bounds(polls::SECTION).0,
+        "__twin_polls_end" => bounds(polls::SECTION).1,
         "__twin_tls_image" => layout.tls.address,
         "__twin_tls_filesz" => layout.tls.file_size,
         "__twin_tls_memsz" => layout.tls.memory_size,

@@ -149,7 +149,7 @@ static long with_timeout(const volatile uint8_t *stop, const struct call *origin
     return result;
 }
 
-// A wait under another mask, which must not block SIGURG either. While the program is away its signals are queued;
+// A wait under another mask, which must not block those signals either. While the program is away its signals are queued;
 // one that the mask lets through ends the wait before it begins.
 static long with_mask(const volatile uint8_t *stop, const struct call *original, struct call *call,
                       const struct shape *shape) {
@@ -170,7 +170,7 @@ static long with_mask(const volatile uint8_t *stop, const struct call *original,
     if (!given) {
         return with_timeout(stop, original, call, shape);
     }
-    mask = *given & ~signal_bit(SIGURG);
+    mask = *given & ~NEVER_BLOCKED;
     *argument = (long)&mask;
     if (self.away && __twin_force_queued(mask)) {
         return -EINTR;

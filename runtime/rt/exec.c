@@ -153,8 +153,8 @@ const char *__twin_exec_hop(void) {
     put_path(&text, THIS_ISA == X86_64 ? process.image : process.executable);
     text = (struct text){0, resume, sizeof resume - 1};
     __twin_put(&text, "__TWIN_RESUME=");
-    const int descriptors[] = {process.image, process.executable, process.window};
-    for (int i = 0; i < 3; i++) {
+    const int descriptors[] = {process.image, process.executable, process.window, process.polls};
+    for (int i = 0; i < 4; i++) {
         __twin_put(&text, i ? "," : "");
         __twin_put_number(&text, (uint64_t)descriptors[i]);
     }
@@ -186,14 +186,15 @@ const char *__twin_exec_hop(void) {
 
 // The other image, after exec: goes on where the program left.
 _Noreturn void __twin_resume(const char *text) {
-    int descriptors[3];
-    if (!__twin_parse_descriptors(text, descriptors, 3)) {
+    int descriptors[4];
+    if (!__twin_parse_descriptors(text, descriptors, 4)) {
         __twin_abandon("__TWIN_RESUME is for programs that hop only");
     }
     process.image = descriptors[0];
     process.executable = descriptors[1];
     process.window = descriptors[2];
-    if (__twin_window_attach() < 0) {
+    process.polls = descriptors[3];
+    if (__twin_window_attach() < 0 || __twin_map_polls() < 0) {
         __twin_abandon("lost in a hop: the program's memory cannot be mapped");
     }
     restore_descriptors();

@@ -9,7 +9,7 @@ long __twin_own_descriptor(int descriptor) {
 
 // The runtime's lowest descriptor from `from` on.
 static unsigned next_own(unsigned from) {
-    const int fixed[] = {process.window, process.image, process.executable, process.lifeline, state.trace};
+    const int fixed[] = {process.window, process.image, process.executable, process.lifeline, process.polls, state.trace};
     const uint64_t fixed_count = sizeof fixed / sizeof *fixed;
     unsigned lowest = ~0u; // as is -1: no descriptor
     for (uint64_t i = 0; i < fixed_count + state.region_count; i++) {
@@ -94,9 +94,11 @@ long __twin_fork(int signal) {
     if (child == 0) {
         state.pid = (int32_t)RAW(getpid);
         __twin_only_thread();
+        __twin_new_polls();
     } else if (others) {
         __twin_unpause_others();
     }
     __twin_kernel_mask(mask);
+    __twin_update_poll();
     return child;
 }

@@ -6,7 +6,8 @@
 //   * it runs at the visitor, or the runtime is at work (here.deferring): the signal goes into the thread's queue
 //     and __twin_deliver calls the handler, at the next poll or at the end of a system call, on whichever ISA the
 //     program is.
-// The kernel's mask is always the program's, but for SIGURG, which asks for hops and is never blocked.
+// The kernel's mask is always the program's, but for SIGURG, which asks for hops, and SIGBUS, which polls raise (trap.c): those
+// are never blocked.
 #include "twin.h"
 
 #define KERNEL_SIGSET_SIZE 8
@@ -22,7 +23,7 @@ static int is_fault(int signal) {
 }
 
 void __twin_kernel_mask(sigset mask) {
-    mask = mask == ALL_SIGNALS ? mask : mask & ~signal_bit(SIGURG);
+    mask = mask == ALL_SIGNALS ? mask : mask & ~NEVER_BLOCKED;
     RAW(rt_sigprocmask, SIG_SETMASK, &mask, 0, KERNEL_SIGSET_SIZE);
 }
 
@@ -113,19 +114,33 @@ int __twin_force_queued(sigset mask) {
 static void want_attention(struct thread *thread) {
     thread->wanted = 1;
     __twin_poll.wanted = 1;
-    __twin_poll.requested = 1;
+    if (!__atomic_exchange_n(&__twin_poll.requested, 1, __ATOMIC_SEQ_CST)) {
+        __twin_arm_polls(1);
+    }
 }
 
-// Sets the bytes that polls look at. They are cleared before the reasons are looked at: a signal handler (of home,
-// perhaps, while this is the visitor) or another thread that adds a reason meanwhile sets them after that.
+// Polls no longer fault, unless somebody wants attention again meanwhile.
+static void disarm(void) {
+    if (!state.stress && __atomic_exchange_n(&__twin_poll.requested, 0, __ATOMIC_SEQ_CST)) {
+        __twin_arm_polls(0);
+        if (__twin_poll.requested) {
+            __twin_arm_polls(1);
+        }
+    }
+}
+
+// Arms the polls if there is a reason. They are disarmed before the reasons are looked at: a signal handler (of home,
+// perhaps, while this is the visitor) or another thread that adds a reason meanwhile arms them after that. Where no hop can happen
+// a request is no reason yet: every poll would fault for nothing.
 void __twin_update_poll(void) {
     self.wanted = 0;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    if (self.requested_isa || self.home_wanted || self.poll_wanted || first_deliverable(self.mask)) {
+    int may_hop = !self.signal_depth && !self.stay_home;
+    if ((may_hop && (self.requested_isa || self.home_wanted)) || self.poll_wanted || first_deliverable(self.mask)) {
         self.wanted = 1;
     }
     __twin_poll.wanted = 0;
-    __twin_poll.requested = state.stress != 0;
+    disarm();
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     EACH_THREAD(thread) {
         if (thread->wanted) {
@@ -254,8 +269,8 @@ static void run_now(int signal, struct siginfo *info, context *kernel_context) {
     if (action.flags & SA_RESETHAND) {
         state.actions[signal].handler = SIG_DFL;
     }
-    // The kernel's context of a guest has the visitor's mask; the kernel's mask never has SIGURG.
-    sigset before = process.role == GUEST ? self.mask : kernel_context->mask | (self.mask & signal_bit(SIGURG));
+    // The kernel's context of a guest has the visitor's mask; the kernel's mask lacks what is never blocked.
+    sigset before = process.role == GUEST ? self.mask : kernel_context->mask | (self.mask & NEVER_BLOCKED);
     self.mask = (before | action.mask | (action.flags & SA_NODEFER ? 0 : signal_bit(signal))) & MASKABLE;
 #if defined(__x86_64__)
     struct program_context *context = kernel_context;
@@ -270,14 +285,38 @@ static void run_now(int signal, struct siginfo *info, context *kernel_context) {
 #endif
     call_handler(&action, signal, info, context, 0);
     // The handler may have changed the mask that it returns to.
-    self.mask = (context->mask & ~signal_bit(SIGURG)) | (before & signal_bit(SIGURG));
+    self.mask = (context->mask & ~NEVER_BLOCKED) | (before & NEVER_BLOCKED);
     if (process.role == OWNER) {
-        kernel_context->mask = self.mask & ~signal_bit(SIGURG);
+        kernel_context->mask = self.mask & ~NEVER_BLOCKED;
     }
     __twin_update_poll();
 }
 
+// Whether the signal comes from a poll; goes on in its cold block then.
+static int is_poll(int signal, const struct siginfo *info, context *context) {
+    uint64_t cold = signal == SIGBUS && info->code > 0 ? __twin_cold_block(*context_pc(context)) : 0;
+    if (cold) {
+        *context_pc(context) = cold;
+    }
+    return cold != 0;
+}
+
+// SIGBUS has our handler whatever the program wants: what the kernel would do without one.
+static void default_of_bus_error(const struct siginfo *info) {
+    uint64_t handler = state.actions[SIGBUS].handler;
+    int blocked = (self.mask & signal_bit(SIGBUS)) != 0, raised = info->code > 0;
+    if (raised ? blocked || !is_handler(handler) : !blocked && handler == SIG_DFL) {
+        __twin_die(SIGBUS);
+    }
+}
+
 static void on_signal(int signal, struct siginfo *info, context *context) {
+    if (is_poll(signal, info, context)) {
+        return;
+    }
+    if (signal == SIGBUS) {
+        default_of_bus_error(info);
+    }
     if (signal == SIGURG && info->code == SI_QUEUE && info->queue.value == NUDGE_MAGIC) {
         __twin_wait_paused();
         stop_system_call(context, 1);
@@ -291,10 +330,13 @@ static void on_signal(int signal, struct siginfo *info, context *context) {
             return;
         }
     }
+    int masked = (self.mask & NEVER_BLOCKED & signal_bit(signal)) != 0;
     if (!is_handler(state.actions[signal].handler)) {
+        if (masked && signal == SIGBUS && state.actions[signal].handler == SIG_DFL) {
+            enqueue(signal, info, 0);
+        }
         return;
     }
-    int masked = signal == SIGURG && self.mask & signal_bit(SIGURG); // the kernel's mask never has it
     if (here.deferring && is_fault(signal) && info->code > 0) {
         // The runtime itself is at fault, and would be again and again.
         struct sigaction action = {SIG_DFL, SA_RESTORER, (uint64_t)__twin_sigreturn, 0};
@@ -321,11 +363,14 @@ static long install(int signal) {
         kernel.handler = (uint64_t)on_signal;
         kernel.flags = SA_SIGINFO | SA_RESTORER;
         kernel.mask = 0;
-    } else if (is_handler(action->handler)) {
+    } else if (is_handler(action->handler) || signal == SIGBUS) {
         kernel.handler = (uint64_t)on_signal;
         kernel.flags |= SA_SIGINFO;
     }
-    kernel.mask &= ~signal_bit(SIGURG);
+    if (signal == SIGBUS) { // our handler is not over when it calls the program's, which polls
+        kernel.flags = (kernel.flags & ~SA_RESETHAND) | SA_NODEFER;
+    }
+    kernel.mask &= ~NEVER_BLOCKED;
     return RAW(rt_sigaction, signal, &kernel, 0, KERNEL_SIGSET_SIZE);
 }
 
@@ -396,6 +441,7 @@ void __twin_signals_start(void) {
         RAW(rt_sigaction, signal, 0, &state.actions[signal], KERNEL_SIGSET_SIZE); // what exec left ignored
     }
     install(SIGURG);
+    install(SIGBUS);
     __twin_kernel_mask(self.mask);
 }
 
@@ -416,6 +462,9 @@ static void on_nudge(int signal) {
 
 // A guest gets no signals but those that its own instructions raise, and nudges to pause.
 static void on_fault(int signal, struct siginfo *info, context *context) {
+    if (is_poll(signal, info, context)) {
+        return;
+    }
     if (here.deferring || !is_handler(state.actions[signal].handler) || self.mask & signal_bit(signal)) {
         __twin_die(signal);
     }

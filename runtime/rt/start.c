@@ -4,7 +4,7 @@
 #include "twin.h"
 
 struct twin_process __twin_process = {
-    .window = -1, .image = -1, .executable = -1, .lifeline = -1,
+    .window = -1, .image = -1, .executable = -1, .lifeline = -1, .polls = -1,
 };
 __attribute__((section(".twin.shared"), aligned(64))) volatile struct poll __twin_poll;
 
@@ -294,6 +294,7 @@ _Noreturn void __twin_start(uint64_t *sp, uint64_t main) {
         configure(stack.envp);
     }
     create_stacks();
+    __twin_new_polls();
     __twin_signals_start();
     uint64_t *vectors = (uint64_t *)copy_vectors(&stack);
     state.argc = (int32_t)stack.argc;

@@ -8,6 +8,7 @@
 //   start.S start.c      process start: arena, program stack, canonical auxv, environment of the runtime
 //   arena.c              the region table; mmap, munmap, mremap, mprotect, madvise, brk
 //   window.c             the memfd that holds the program's memory once it hops; copies, maps, hashes it
+//   trap.c               the pages that polls access; what makes polls fault
 //   poll.c               registers to slots and back, by the map of a poll
 //   alloca.c             the second stack, for dynamic allocas
 //   uniform.S            the poll's slow path, setjmp family, stack switches, the interruptible system call
@@ -23,7 +24,7 @@
 //   trace.c text.c       one line a hop; messages
 //
 // Four kinds of memory: `state` (in the window: both sides of a pair see it, it survives exec), `self` (the calling
-// thread's part of it), `__twin_poll` (in the uniform data segment: compiled code reads it), and `process` (private to
+// thread's part of it), `__twin_poll` (in the uniform data segment), and `process` (private to
 // one process on one ISA).
 //
 // A word on reentrancy. The runtime's own code runs in three places: called from the program, in a signal handler, or
@@ -233,9 +234,9 @@ _Static_assert(offsetof(struct thread, native_stack) + 8 == THREAD_NATIVE_AARCH6
 #define state (*(struct twin_state *)ARENA_START)
 #define MAX_REGIONS ((STATE_SIZE - sizeof(struct twin_state)) / sizeof(struct region))
 
-// What compiled code and the poll's slow path look at.
+// What the poll's slow path looks at.
 struct poll {
-    uint8_t requested;   // the byte that polls test: wanted, or stress is on
+    uint8_t requested;   // polls fault, or stress is on
     uint8_t wanted;      // something other than stress wants attention
     uint8_t unused[6];
     int64_t stress_left; // polls until the next hop of stress
@@ -250,6 +251,7 @@ enum role { OWNER, GUEST };
 struct twin_process {
     enum role role; // OWNER: this process has the PID and the descriptors; GUEST: the pair's visitor
     int32_t window, image, executable; // descriptors: the memory, the aarch64 image, the x86-64 executable
+    int32_t polls;                     // and the poll page
     int32_t keeper, lifeline;          // process id; a pipe whose end tells the visitor that home is gone: visitor.c
     const char *path;                  // $PATH when the program started
 };
@@ -319,6 +321,12 @@ long __twin_local(const struct call *call, int interruptible);
 long __twin_blocking(const volatile uint8_t *stop, const struct call *call);
 long __twin_kernel(const volatile uint8_t *stop, const struct call *call);
 
+// trap.c
+uint64_t __twin_cold_block(uint64_t pc);
+void __twin_arm_polls(int armed);
+long __twin_map_polls(void);
+void __twin_new_polls(void);
+
 // signals.c
 void __twin_signals_start(void);
 void __twin_signals_install(void);
@@ -328,6 +336,8 @@ long __twin_sigprocmask(int how, const sigset *new, sigset *old, size_t size);
 long __twin_sigpending(sigset *set, size_t size);
 long __twin_sigaltstack(const struct sigaltstack *new, struct sigaltstack *old);
 #define ALL_SIGNALS (~0ul)
+// Not by the kernel, whatever the program's mask is: polls and requests.
+#define NEVER_BLOCKED (signal_bit(SIGBUS) | signal_bit(SIGURG))
 // To another thread, with SIGURG: end the system call that you are in, as you have been told to do something.
 #define NUDGE_MAGIC 0x5457494f00000000ul
 void __twin_kernel_mask(sigset mask);

@@ -8,14 +8,15 @@
 // sends it SIGKILL, because the last writing end of the pipe (the lifeline) that home holds is closed.
 #include "twin.h"
 
-enum { CHILD_IMAGE = 3, CHILD_WINDOW = 4, CHILD_LIFELINE = 5, CHILD_FIRST_FREE = 6 };
+enum { CHILD_IMAGE = 3, CHILD_WINDOW = 4, CHILD_LIFELINE = 5, CHILD_POLLS = 6, CHILD_FIRST_FREE = 7 };
 
 static void leave_descriptors(int lifeline) {
-    int files[] = {process.image, process.window, lifeline};
-    for (int i = 0; i < 3; i++) {
+    int files[] = {process.image, process.window, lifeline, process.polls};
+    const int count = sizeof files / sizeof *files;
+    for (int i = 0; i < count; i++) {
         files[i] = (int)RAW(fcntl, files[i], F_DUPFD_CLOEXEC, CHILD_FIRST_FREE);
     }
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < count; i++) {
         RAW(dup3, files[i], CHILD_IMAGE + i, 0);
     }
     RAW(close_range, CHILD_FIRST_FREE, ~0u, 0);
@@ -34,7 +35,7 @@ static _Noreturn void become_visitor(void) {
     struct pollfd lifeline = {CHILD_LIFELINE, 0, 0};
     if (RAW(ppoll, &lifeline, 1, &no_time, 0, 0) == 0) { // else home is gone already, and no signal will come
         const char *arguments[] = {"qemu-aarch64", "/proc/self/fd/3", 0};
-        const char *environment[] = {"__TWIN_VISIT=3,4", 0};
+        const char *environment[] = {"__TWIN_VISIT=3,4,6", 0};
         RAW(execve, state.qemu, arguments, environment);
     }
     for (;;) {
@@ -257,13 +258,14 @@ static _Noreturn void serve_home(void) {
     }
 }
 
-// The visitor's start: the environment of the process that home made says __TWIN_VISIT=image,window.
+// The visitor's start: the environment of the process that home made says __TWIN_VISIT=image,window,polls.
 _Noreturn void __twin_visit(const char *text) {
-    int descriptors[2];
-    if (__twin_parse_descriptors(text, descriptors, 2)) {
+    int descriptors[3];
+    if (__twin_parse_descriptors(text, descriptors, 3)) {
         process.role = GUEST;
         process.window = descriptors[1];
-        if (__twin_window_attach() >= 0) {
+        process.polls = descriptors[2];
+        if (__twin_window_attach() >= 0 && __twin_map_polls() >= 0) {
             __twin_fault_handlers();
             serve_home();
         }

@@ -63,6 +63,11 @@ static inline void write_fp_environment(uint32_t canonical) {
     __asm__ volatile("msr fpcr, %0\n\tmsr fpsr, %1" : : "r"(fpcr), "r"(fpsr));
 }
 
+// Over a poll: to so many bytes behind its begin.
+static inline void write_jump(char *at, uint32_t distance) {
+    *(uint32_t *)at = 0x14000000u | (distance >> 2 & 0x3ffffff);
+}
+
 // What the kernel hands a signal handler: struct ucontext, of which these are the interesting parts.
 typedef struct {
     uint64_t flags, link;

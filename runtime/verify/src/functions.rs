@@ -6,6 +6,7 @@ use crate::flow::{Body, analyse};
 use crate::graph::{Code, Knowledge};
 use crate::insn::{Flow, Insn};
 use crate::isa::Isa;
+use crate::polls::Polls;
 use crate::report::{Kind, Violation};
 use crate::side::{Pair, Side};
 use crate::tables::Mentions;
@@ -125,18 +126,18 @@ impl Knowledge for Endless<'_> {
 fn functions(binary: &Binary, side: Side) -> Functions {
     let image = &binary.images[side];
     let mut functions = named(binary, image);
-    let poll = functions.values().find(|f| f.name == MAPPED_POLL).map(|f| f.address);
+    let polls = Polls::read(image, functions.values().find(|f| f.name == MAPPED_POLL).map(|f| f.address));
     let mut mentions = Mentions::default();
     for function in functions.values_mut() {
         function.code = image.bytes_at(function.address, function.size).unwrap_or_default().to_vec();
-        mentions.read(&Code { isa: image.isa, address: function.address, bytes: &function.code, poll });
+        mentions.read(&Code { isa: image.isa, address: function.address, bytes: &function.code, polls: &polls });
     }
     let mut endless = BTreeSet::new();
     let mut stale: Vec<u64> = functions.keys().copied().collect();
     while !stale.is_empty() {
         for address in stale {
             let Some(function) = functions.get_mut(&address) else { continue };
-            let code = Code { isa: image.isa, address, bytes: &function.code, poll };
+            let code = Code { isa: image.isa, address, bytes: &function.code, polls: &polls };
             function.body = analyse(image, &code, &mentions, &Endless(&endless));
         }
         let new = newly_endless(image, &functions, &mut endless);

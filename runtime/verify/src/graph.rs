@@ -2,6 +2,7 @@
 
 use crate::insn::{Flow, Insn};
 use crate::isa::Isa;
+use crate::polls::Polls;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
@@ -45,8 +46,8 @@ pub struct Code<'a> {
     pub address: u64,
     /// All of it.
     pub bytes: &'a [u8],
-    /// Address of the function that has a map behind each call of it.
-    pub poll: Option<u64>,
+    /// The polls of its image.
+    pub polls: &'a Polls,
 }
 
 impl Code<'_> {

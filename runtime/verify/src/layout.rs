@@ -2,6 +2,7 @@
 
 use crate::binary::{Binary, Image, Section, Segment, Symbol, SymbolKind};
 use crate::isa;
+use crate::polls;
 use crate::report::{Counts, Kind, PrivateRegion, Violation};
 use crate::side::{Pair, Side};
 use object::elf;
@@ -13,9 +14,10 @@ const TP_RESERVED: u64 = 16;
 const TP_OFFSET: &str = "__twin_tpoff.";
 
 /// Why a section need not be the same on both ISAs.
-const PRIVATE_SECTIONS: [(&str, &str); 7] = [
+const PRIVATE_SECTIONS: [(&str, &str); 8] = [
     (".note.gnu.build-id", "identifies the file; nothing refers to it"),
     (".rodata.private", "constant pools and jump tables of one ISA's code, and native objects' constants"),
+    (polls::SECTION, "where one ISA's polls are, and go on"),
     (".eh_frame_hdr", "index of .eh_frame"),
     (".eh_frame", "how one ISA's frames are unwound"),
     (".got", "addresses that one ISA's native objects load"),

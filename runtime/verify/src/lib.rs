@@ -20,6 +20,7 @@ pub mod layout;
 pub mod liveness;
 pub mod map;
 pub mod picture;
+pub mod polls;
 pub mod registers;
 pub mod report;
 pub mod side;
@@ -49,6 +50,7 @@ pub fn verify(bytes: &[u8]) -> Result<Report> {
         report.violations.extend(frames::check(&program, functions, &call_frames, &mut report.counts));
         report.violations.extend(slots::check(&program, functions, &mut report.counts));
     }
+    report.violations.extend(polls::check(&binary, &program));
     report.violations.extend(functions::check_native(&program));
     report.violations.extend(registers::check(&program));
     report.uniform = report.violations.is_empty();

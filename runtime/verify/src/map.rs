@@ -2,7 +2,7 @@
 //! them behind it (DESIGN.md 5; `compiler/shim/map.cpp` has the format).
 
 use crate::graph::Code;
-use crate::insn::{Access, Assignment, Expr, Flow, Insn, Reg};
+use crate::insn::{Access, Assignment, Condition, Expr, Flow, Insn, Reg};
 use crate::isa::Isa;
 
 /// Bytes of a word.
@@ -69,10 +69,16 @@ fn read(isa: &dyn Isa, bytes: &[u8]) -> Option<(u64, Vec<Move>)> {
 
 impl Code<'_> {
     /// Reads the instruction at `address`. A call with a map is three: one that saves (the first byte of the call), the call,
-    /// and one that loads (the map).
+    /// and one that loads (the map). A poll is a branch.
     pub fn decode(&self, address: u64) -> Option<Vec<Insn>> {
         let mut call = self.isa.decode(self.from(address)?, address).filter(|insn| insn.length > 0)?;
-        if self.poll.is_none_or(|poll| call.flow != Flow::Call(poll)) {
+        if let Some(cold) = self.polls.cold.get(&address) {
+            call.flow = Flow::Branch(*cold, Condition::Other);
+            // What an instruction that faulted would have loaded is not there.
+            call.assignments.clear();
+            return Some(vec![call]);
+        }
+        if self.polls.call.is_none_or(|poll| call.flow != Flow::Call(poll)) {
             return Some(vec![call]);
         }
         let (length, moves) = read(self.isa, self.from(call.end())?)?;

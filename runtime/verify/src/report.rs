@@ -26,6 +26,8 @@ pub enum Kind {
     Cfi,
     /// A register that is read after a uniform call before it is written.
     Register,
+    /// A poll that would not stop, or not go on where it should.
+    Poll,
     /// A stack slot that is not the same on both ISAs.
     Slot,
 }

@@ -3,7 +3,7 @@
 mod common;
 mod robustness;
 
-use common::{at, find, image_offset, instructions, map, program, put, section, symbol, without_frame_pointers};
+use common::{Found, at, find, image_offset, instructions, map, program, put, section, symbol, without_frame_pointers};
 use object::elf;
 use twin_verify::insn::Flow;
 use twin_verify::report::{Kind, Violation};
@@ -382,6 +382,54 @@ fn slot_of_one_isa_only() {
             bytes[found.offset + 3] = 0xf8;
         }
     });
+}
+
+/// Offset in the file of the entry that the table has for the poll of a function, and the poll itself.
+fn poll_of(bytes: &[u8], side: Side, function: &str) -> (usize, Found) {
+    let all = instructions(bytes, side, function);
+    let (_, start, size) = section(bytes, side, ".twin.polls");
+    let entries = (start..start + size).step_by(8);
+    let place = |entry: usize| u64::from(u32::from_le_bytes(bytes[entry..entry + 4].try_into().expect("four bytes")));
+    let mut found = entries.filter_map(|entry| Some((entry, all.iter().position(|f| f.insn.address == place(entry))?)));
+    let (entry, index) = found.next().expect("a poll");
+    (entry, all.into_iter().nth(index).expect("it"))
+}
+
+#[test]
+fn poll_that_goes_on_elsewhere() {
+    for side in Side::BOTH {
+        let found = violations(|bytes| {
+            let (entry, _) = poll_of(bytes, side, "spin");
+            put(bytes, entry + 4, &0x1000_u32.to_le_bytes());
+        });
+        let outside = |v: &Violation| v.kind == Kind::Poll && v.message.contains("goes on outside of its function");
+        assert!(found.iter().all(|v| v.subject == "spin") && found.iter().any(outside), "{found:#?}");
+    }
+}
+
+#[test]
+fn poll_that_the_table_lacks() {
+    for side in Side::BOTH {
+        let found = violations(|bytes| {
+            let (entry, found) = poll_of(bytes, side, "spin");
+            put(bytes, entry, &(found.insn.address as u32 + 1).to_le_bytes());
+        });
+        let polls = found.iter().filter(|v| v.kind == Kind::Poll);
+        assert!(polls.clone().all(|v| v.subject == "spin"), "{found:#?}");
+        for text in ["a poll is missing in the table", "does not access a poll page alone"] {
+            assert!(polls.clone().any(|v| v.message.contains(text)), "{found:#?}");
+        }
+    }
+}
+
+#[test]
+fn table_of_polls_that_is_not_sorted() {
+    let found = violations(|bytes| {
+        let (entry, _) = poll_of(bytes, Side::Visitor, "spin");
+        let next = bytes[entry..entry + 16].to_vec();
+        put(bytes, entry, &[&next[8..], &next[..8]].concat());
+    });
+    assert!(found.iter().all(|v| v.kind == Kind::Poll && v.message.contains("is not sorted")), "{found:#?}");
 }
 
 /// The first value of a map goes to another slot, and comes from there.

@@ -8,6 +8,7 @@ use twin_verify::binary::Binary;
 use twin_verify::graph::Code;
 use twin_verify::insn::{Flow, Insn};
 use twin_verify::isa;
+use twin_verify::polls::Polls;
 use twin_verify::side::Side;
 
 const SOURCE: &str = r#"
@@ -122,8 +123,9 @@ pub struct Found {
 pub fn instructions(bytes: &[u8], side: Side, function: &str) -> Vec<Found> {
     let (_, first, size) = symbol(bytes, side, function);
     let begin = at(bytes, side, first);
-    let poll = Some(symbol(bytes, side, "__twin_poll_mapped").1);
-    let code = Code { isa: isa::of(side), address: first, bytes: &bytes[begin..begin + size as usize], poll };
+    let binary = Binary::parse(bytes).expect("program");
+    let polls = Polls::read(&binary.images[side], Some(symbol(bytes, side, "__twin_poll_mapped").1));
+    let code = Code { isa: isa::of(side), address: first, bytes: &bytes[begin..begin + size as usize], polls: &polls };
     let mut found = Vec::new();
     let mut address = first;
     while code.range().contains(&address) {

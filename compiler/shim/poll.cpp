@@ -1,0 +1,241 @@
+// Polls. As the IR has it, a poll tests a word of the *poll page* and branches to a cold block. What runs is only an access to that
+// page: on a request the runtime makes the page inaccessible, and the fault goes on in the cold block (runtime/rt/trap.c).
+//
+// Until blocks have their places a poll stays a test and a branch, which all passes of LLVM understand. `Test` gives the test one form
+// on each ISA behind instruction selection; `Fault` removes the branch, and notes where control goes on a fault.
+#include "shim.h"
+
+#include "llvm/CodeGen/BasicBlockSectionUtils.h"
+#include "llvm/CodeGen/MachineFunction.h"
+#include "llvm/CodeGen/MachineInstr.h"
+#include "llvm/CodeGen/MachineInstrBuilder.h"
+#include "llvm/CodeGen/MachineRegisterInfo.h"
+#include "llvm/CodeGen/TargetInstrInfo.h"
+#include "llvm/CodeGen/TargetSubtargetInfo.h"
+#include "llvm/IR/GlobalValue.h"
+#include "llvm/IR/Instructions.h"
+#include "llvm/MC/MCContext.h"
+#include "llvm/Target/TargetMachine.h"
+
+using namespace llvm;
+
+namespace {
+
+/// What polls access (compiler/src/polls.rs).
+constexpr StringRef PageName = "__twin_poll_page";
+/// The function that cold blocks call (compiler/src/convention.rs).
+constexpr StringRef PollName = "__twin_poll_mapped";
+
+/// Prefix of labels of polls.
+constexpr StringRef LabelPrefix = ".Ltwinpoll";
+
+const MachineOperand *pageOf(const MachineInstr &MI) {
+  for (const MachineOperand &Op : MI.operands())
+    if (Op.isGlobal() && Op.getGlobal()->getName() == PageName)
+      return &Op;
+  return nullptr;
+}
+
+bool isAArch64(const MachineBasicBlock &MBB) {
+  return MBB.getParent()->getTarget().getTargetTriple().isAArch64();
+}
+
+/// The access to the page.
+MachineInstr *accessIn(MachineBasicBlock &MBB) {
+  for (MachineInstr &MI : MBB)
+    if (MI.mayLoad() && pageOf(MI))
+      return &MI;
+  return nullptr;
+}
+
+/// Whether the block comes from one that does nothing but call the runtime.
+bool isCold(const MachineBasicBlock &MBB) {
+  const BasicBlock *BB = MBB.getBasicBlock();
+  return BB && any_of(*BB, [](const Instruction &I) {
+           const auto *Call = dyn_cast<CallInst>(&I);
+           return Call && Call->getCalledFunction() && Call->getCalledFunction()->getName() == PollName;
+         });
+}
+
+/// The successors of a block that polls: the cold one, and the other one. Null if it has others.
+std::pair<MachineBasicBlock *, MachineBasicBlock *> successors(const MachineBasicBlock &MBB) {
+  if (MBB.succ_size() != 2)
+    return {nullptr, nullptr};
+  MachineBasicBlock *A = *MBB.succ_begin(), *B = *std::next(MBB.succ_begin());
+  if (isCold(*A) == isCold(*B))
+    return {nullptr, nullptr};
+  return isCold(*A) ? std::pair(A, B) : std::pair(B, A);
+}
+
+/// What both passes share: all blocks that poll, one by one.
+struct PollPass : twin::MachinePass {
+  using MachinePass::MachinePass;
+
+  bool runOnMachineFunction(MachineFunction &MF) override {
+    bool Any = false;
+    for (MachineBasicBlock &MBB : MF)
+      if (MachineInstr *Access = accessIn(MBB)) {
+        auto [Cold, Next] = successors(MBB);
+        if (!Cold) {
+          violation(MF, "a poll does not branch to a cold block");
+          return true;
+        }
+        change(MBB, *Access, *Cold, *Next);
+        Any = true;
+      }
+    return Any;
+  }
+
+protected:
+  virtual void change(MachineBasicBlock &MBB, MachineInstr &Access, MachineBasicBlock &Cold, MachineBasicBlock &Next) = 0;
+};
+
+struct Test : PollPass {
+  static char ID;
+  Test() : PollPass(ID) {}
+  StringRef getPassName() const override { return "Twin: one form of polls' tests"; }
+
+private:
+  void change(MachineBasicBlock &MBB, MachineInstr &Access, MachineBasicBlock &Cold, MachineBasicBlock &Next) override {
+    MachineFunction &MF = *MBB.getParent();
+    const TargetInstrInfo &TII = *MF.getSubtarget().getInstrInfo();
+    DebugLoc Location = Access.getDebugLoc();
+    TII.removeBranch(MBB);
+    SmallVector<MachineOperand, 3> Condition;
+    MachineInstrBuilder New;
+    const MachineOperand &Page = *pageOf(Access);
+    if (isAArch64(MBB)) {
+      static const unsigned Load = twin::opcodeNamed(TII, "LDRWl"), Branch = twin::opcodeNamed(TII, "CBNZW");
+      Register Word = MF.getRegInfo().createVirtualRegister(TII.getRegClass(TII.get(Load), 0));
+      New = BuildMI(&MBB, Location, TII.get(Load), Word).addGlobalAddress(Page.getGlobal());
+      Condition = {MachineOperand::CreateImm(-1), MachineOperand::CreateImm(Branch), MachineOperand::CreateReg(Word, false)};
+    } else {
+      static const unsigned Compare = twin::opcodeNamed(TII, "CMP32mi");
+      // Base, scale, index, displacement, segment.
+      constexpr unsigned DisplacementIndex = 3, OperandsOfAddress = 5, NotEqual = 5;
+      unsigned First = Access.getOperandNo(&Page) - DisplacementIndex;
+      New = BuildMI(&MBB, Location, TII.get(Compare));
+      for (unsigned N = 0; N < OperandsOfAddress; ++N)
+        New.add(Access.getOperand(First + N));
+      New.addImm(0);
+      Condition = {MachineOperand::CreateImm(NotEqual)};
+    }
+    New.cloneMemRefs(Access);
+    removeDead(MBB, Access, *New);
+    TII.insertBranch(MBB, &Cold, MBB.isLayoutSuccessor(&Next) ? nullptr : &Next, Condition, Location);
+  }
+
+  // Removes the old access, and what only it and the old branch were for.
+  static void removeDead(MachineBasicBlock &MBB, MachineInstr &Access, MachineInstr &New) {
+    for (auto I = std::next(MachineBasicBlock::reverse_iterator(New)); I != MBB.rend();) {
+      MachineInstr &MI = *I++;
+      bool IsAccess = &MI == &Access;
+      bool HasEffect = MI.isCall() || MI.mayStore() || MI.isInlineAsm() || MI.isPosition() || MI.isDebugInstr() ||
+                       MI.hasUnmodeledSideEffects() || (MI.hasOrderedMemoryRef() && !IsAccess);
+      if (!HasEffect && !MI.all_defs().empty() && none_of(MI.all_defs(), [&](auto &Def) { return isRead(MI, Def.getReg()); }))
+        MI.eraseFromParent();
+      if (IsAccess)
+        return;
+    }
+  }
+
+  // Whether what `MI` writes to `Register` is read. Physical registers do not live across the ends of blocks here.
+  static bool isRead(const MachineInstr &MI, Register Register) {
+    const MachineRegisterInfo &MRI = MI.getMF()->getRegInfo();
+    if (Register.isVirtual())
+      return !MRI.use_nodbg_empty(Register);
+    const TargetRegisterInfo *TRI = MRI.getTargetRegisterInfo();
+    for (const MachineInstr &Behind : make_range(std::next(MachineBasicBlock::const_iterator(MI)), MI.getParent()->end())) {
+      if (Behind.readsRegister(Register, TRI))
+        return true;
+      if (Behind.modifiesRegister(Register, TRI))
+        return false;
+    }
+    return false;
+  }
+};
+
+struct Fault : PollPass {
+  static char ID;
+  Fault() : PollPass(ID) {}
+  StringRef getPassName() const override { return "Twin: polls fault"; }
+
+  bool runOnMachineFunction(MachineFunction &MF) override {
+    Count = 0;
+    moveColdBlocksToTheEnd(MF);
+    return PollPass::runOnMachineFunction(MF);
+  }
+
+private:
+  unsigned Count = 0;
+
+  // Control would fall into one that stays behind its poll.
+  static void moveColdBlocksToTheEnd(MachineFunction &MF) {
+    std::vector<std::pair<bool, unsigned>> Key(MF.getNumBlockIDs());
+    bool Sorted = true, Last = false;
+    for (auto [Position, MBB] : enumerate(MF)) {
+      Sorted &= isCold(MBB) >= Last;
+      Last = isCold(MBB);
+      Key[MBB.getNumber()] = {Last, Position};
+    }
+    if (!Sorted)
+      sortBasicBlocksAndUpdateBranches(MF, [&](const MachineBasicBlock &A, const MachineBasicBlock &B) {
+        return Key[A.getNumber()] < Key[B.getNumber()];
+      });
+  }
+
+  void change(MachineBasicBlock &MBB, MachineInstr &Access, MachineBasicBlock &Cold, MachineBasicBlock &Next) override {
+    MachineFunction &MF = *MBB.getParent();
+    const TargetInstrInfo &TII = *MF.getSubtarget().getInstrInfo();
+    DebugLoc Location = Access.getDebugLoc();
+    MachineBasicBlock *To, *Else;
+    SmallVector<MachineOperand, 3> Condition;
+    if (TII.analyzeBranch(MBB, To, Else, Condition) || Condition.empty())
+      return violation(MF, "the branch of a poll is not known");
+    TII.removeBranch(MBB);
+    // A fault skips what is behind the access.
+    MBB.splice(MBB.end(), &MBB, Access.getIterator());
+    MachineInstr *Final = &Access;
+    if (!isAArch64(MBB)) {
+      // Three bytes shorter than a comparison. Which register does not matter; the stack pointer is always defined.
+      static const unsigned Opcode = twin::opcodeNamed(TII, "TEST32mr");
+      constexpr unsigned OperandsOfAddress = 5;
+      MachineInstrBuilder Shorter = BuildMI(&MBB, Location, TII.get(Opcode));
+      for (unsigned N = 0; N < OperandsOfAddress; ++N)
+        Shorter.add(Access.getOperand(N));
+      Shorter.addReg(registerNamed("ESP", *MF.getSubtarget().getRegisterInfo())).cloneMemRefs(Access);
+      Access.eraseFromParent();
+      Final = Shorter;
+    }
+    Final->setPreInstrSymbol(MF, MF.getContext().getOrCreateSymbol(LabelPrefix + Twine(MF.getFunctionNumber()) + "_" +
+                                                                  Twine(Count++)));
+    Cold.setLabelMustBeEmitted();
+    if (!MBB.isLayoutSuccessor(&Next))
+      TII.insertUnconditionalBranch(MBB, &Next, Location);
+  }
+
+  static MCRegister registerNamed(StringRef Name, const TargetRegisterInfo &TRI) {
+    for (unsigned Number = 1; Number < TRI.getNumRegs(); ++Number)
+      if (Name == TRI.getName(Number))
+        return Number;
+    report_fatal_error("no register " + Name);
+  }
+};
+
+char Test::ID, Fault::ID;
+
+} // namespace
+
+bool twin::isPollCall(const MachineInstr &MI) {
+  return isUniformCall(MI) && any_of(MI.operands(), [](const MachineOperand &Op) {
+           return Op.isGlobal() && Op.getGlobal()->getName() == PollName;
+         });
+}
+
+const MachineBasicBlock *twin::onFault(const MachineInstr &MI) {
+  const MCSymbol *Symbol = MI.getPreInstrSymbol();
+  return Symbol && Symbol->getName().starts_with(LabelPrefix) ? successors(*MI.getParent()).first : nullptr;
+}
+
+MachineFunctionPass *twin::createTestPass() { return new Test; }
+MachineFunctionPass *twin::createFaultPass() { return new Fault; }
