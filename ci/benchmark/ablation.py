@@ -9,8 +9,6 @@ import shutil
 from . import aims, build, count
 from .machine import ISAS, ROOT, WORK, Failure, parallel, run
 
-# Compare with memory and branch; address, load and branch.
-_POLL = {"x86_64": 2, "aarch64": 3}
 _FRAME_POINTER = ("-fno-omit-frame-pointer", "-mno-omit-leaf-frame-pointer")
 # Of clang's program: options of the front end, and whether calls get Twin's convention.
 _VARIANTS = {"clang": ((), False), "frame pointer": (_FRAME_POINTER, False), "convention": ((), True), "both": (_FRAME_POINTER, True)}
@@ -94,7 +92,7 @@ def measure(builds):
 def _row(found, polls, name, isa):
     clang, twin = found[name, isa, "clang"], found[name, isa, "twin"]
     row = {variant: found[name, isa, variant]["all"] / clang["all"] - 1 for variant in _VARIANTS if variant != "clang"}
-    row["polls"] = polls[name]["polls"] * _POLL[isa] / clang["all"]
+    row["polls"] = polls[name]["polls"] / clang["all"]
     for kind in ("padding", "reads", "writes"):
         row[kind] = (twin[kind] - clang[kind]) / clang["all"]
     row["all"] = twin["all"] / clang["all"] - 1

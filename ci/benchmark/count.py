@@ -23,16 +23,16 @@ def under(compiled, executable, isa, arguments, label, options=""):
     return [tuple(map(int, line.split())) for line in result.read_text().splitlines()], outcome.output
 
 
-def _poll_byte(executable):
+def _poll_page(executable):
     for line in run(["llvm-nm-22", "--format=posix", executable]).output.splitlines():
-        if line.startswith("__twin_poll "):
+        if line.startswith("__twin_poll_page "):
             return int(line.split()[2], 16)
-    raise Failure(f"{executable} has no byte for polls")
+    raise Failure(f"{executable} has no poll page")
 
 
 def _count(compiled, executable, isa, arguments, label, poll):
     """Instructions, output, and the classes of distances between polls (if asked for)."""
-    options = f",poll={_poll_byte(executable)}" if poll else ""
+    options = f",poll={_poll_page(executable)}" if poll else ""
     ((number,), *classes), output = under(compiled, executable, isa, arguments, label, options)
     return number, output, classes
 

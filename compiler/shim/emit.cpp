@@ -32,6 +32,7 @@
 #include "llvm/Target/TargetMachine.h"
 
 #include <cstring>
+#include <map>
 
 using namespace llvm;
 
@@ -42,6 +43,8 @@ constexpr const char *OffsetsName = ".twin.offsets";
 // Section with a pair of words for each poll: its address, and how far from it control goes on if it faults
 // (linker/src/polls.rs).
 constexpr const char *PollsName = ".twin.polls";
+// Section with the maps of polls; behind the call of each there is the address of its map.
+constexpr const char *MapsName = ".rodata.twin.maps";
 
 // Items of a list, in the order of the code (compiler/src/codegen/shim.rs).
 enum Kind : uint32_t { Section, Bytes, Alignment, Padding, Branch, Label, Begin, Site, End };
@@ -58,6 +61,8 @@ struct Function {
 class Marks : public AsmPrinterHandler {
   AsmPrinter &Printer;
   std::vector<Function> Functions;
+  /// Of the whole module: polls with equal maps share one.
+  std::map<std::vector<uint16_t>, MCSymbol *> Maps;
   /// Empty tails of fragments: padding and whether control runs through it; what follows a branch of fixed length.
   DenseMap<const MCFragment *, bool> Paddings;
   DenseMap<const MCFragment *, MCInst> Jumps;
@@ -107,10 +112,12 @@ public:
   }
 
   void endInstruction() override {
-    if (twin::isUniformCall(*Current))
-      if (const std::vector<uint16_t> *Map = twin::mapBehind(*Current))
-        for (uint16_t Word : *Map)
-          out().emitIntValue(Word, sizeof Word);
+    if (const std::vector<uint16_t> *Map = twin::mapBehind(*Current)) {
+      MCSymbol *&Symbol = Maps[*Map];
+      if (!Symbol)
+        Symbol = out().getContext().createTempSymbol();
+      out().emitSymbolValue(Symbol, 4);
+    }
     if (Current->isConditionalBranch())
       cut();
   }
@@ -328,6 +335,13 @@ private:
       for (auto [Symbol, Number] : F.Sites)
         out().emitAbsoluteSymbolDiff(Symbol, F.Begin, 4);
       out().emitAbsoluteSymbolDiff(F.End, F.Begin, 4);
+    }
+    if (!Maps.empty())
+      out().switchSection(Context.getELFSection(MapsName, ELF::SHT_PROGBITS, ELF::SHF_ALLOC));
+    for (const auto &[Map, Symbol] : Maps) {
+      out().emitLabel(Symbol);
+      for (uint16_t Word : Map)
+        out().emitIntValue(Word, sizeof Word);
     }
     if (any_of(Functions, [](const Function &F) { return !F.Polls.empty(); })) {
       out().switchSection(Context.getELFSection(PollsName, ELF::SHT_PROGBITS, ELF::SHF_ALLOC));

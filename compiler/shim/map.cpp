@@ -1,11 +1,10 @@
-// Moves between registers and slots around a poll become a map behind its call, which the runtime follows
-// (runtime/rt/poll.c): saving a value and loading it again takes a word, not two instructions. Runs when the frame is
-// laid out.
+// Moves between registers and slots around a poll become a map, whose address is behind the poll's call and which the runtime
+// follows (runtime/rt/poll.c): they are no code any more. Runs when the frame is laid out.
 //
 // A map is a number of 16-bit words (its highest bit says whether one names a vector register) and so many words. A word
 // is, from the lowest bit: the register (5 bits), whether it is a vector register (1), the binary logarithm of how many bytes are moved, or of how many times four for a vector (2), saved (1),
 // loaded (1), the slot's distance from the stack pointer in units of that size (6), or 63: the next word is that
-// distance in bytes. A word that does neither is padding. The rest of a register that is loaded is cleared. 32 bytes of
+// distance in bytes. The rest of a register that is loaded is cleared. 32 bytes of
 // a vector say that there is no register: what it would hold is where the register allocator has spilled it, at the
 // distance in the next word. The bits of the register then are the logarithms of the length of the slot (3 bits) and of how
 // many times as much is cleared there when it is loaded (2).
@@ -139,9 +138,6 @@ private:
     std::vector<uint16_t> Map{0};
     for (const Move &M : Moves)
       M.encode(Map);
-    Align Code = Call.getMF()->getSubtarget().getTargetLowering()->getMinFunctionAlignment();
-    while (!isAligned(Code, Map.size() * sizeof(uint16_t)))
-      Map.push_back(0);
     bool NamesVectors = any_of(Moves, [](const Move &M) { return M.IsVector && !M.Spilled; });
     Map[0] = (Map.size() - 1) | NamesVectors << 15;
     Maps[Call.getPostInstrSymbol()] = std::move(Map);
@@ -365,6 +361,8 @@ char MapPolls::ID;
 } // namespace
 
 const std::vector<uint16_t> *twin::mapBehind(const MachineInstr &Call) {
+  if (!isUniformCall(Call))
+    return nullptr;
   auto Found = Maps.find(Call.getPostInstrSymbol());
   return Found == Maps.end() ? nullptr : &Found->second;
 }

@@ -58,7 +58,7 @@ struct Order : twin::MachinePass {
     }
     if (Sorted)
       return Changed;
-    sortBasicBlocksAndUpdateBranches(MF, [&](const MachineBasicBlock &A, const MachineBasicBlock &B) {
+    twin::sortBlocks(MF, [&](const MachineBasicBlock &A, const MachineBasicBlock &B) {
       return Key[A.getNumber()] < Key[B.getNumber()];
     });
     return true;
@@ -87,5 +87,13 @@ private:
 char Order::ID;
 
 } // namespace
+
+void twin::sortBlocks(MachineFunction &MF, MachineBasicBlockComparator IsLess) {
+  for (MachineBasicBlock &MBB : MF) {
+    MBB.setIsBeginSection(false);
+    MBB.setIsEndSection(false);
+  }
+  sortBasicBlocksAndUpdateBranches(MF, IsLess);
+}
 
 MachineFunctionPass *twin::createOrderPass() { return new Order; }

@@ -5,7 +5,6 @@
 // on each ISA behind instruction selection; `Fault` removes the branch, and notes where control goes on a fault.
 #include "shim.h"
 
-#include "llvm/CodeGen/BasicBlockSectionUtils.h"
 #include "llvm/CodeGen/MachineFunction.h"
 #include "llvm/CodeGen/MachineInstr.h"
 #include "llvm/CodeGen/MachineInstrBuilder.h"
@@ -179,7 +178,7 @@ private:
       Key[MBB.getNumber()] = {Last, Position};
     }
     if (!Sorted)
-      sortBasicBlocksAndUpdateBranches(MF, [&](const MachineBasicBlock &A, const MachineBasicBlock &B) {
+      twin::sortBlocks(MF, [&](const MachineBasicBlock &A, const MachineBasicBlock &B) {
         return Key[A.getNumber()] < Key[B.getNumber()];
       });
   }

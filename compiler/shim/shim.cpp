@@ -127,9 +127,12 @@ extern "C" LLVMBasicBlockRef twin_split_before(LLVMValueRef instruction) {
   return wrap(I->getParent()->splitBasicBlock(I));
 }
 
-/// Puts a block on the edge between two blocks, or returns the one that is there only for this edge.
-extern "C" LLVMBasicBlockRef twin_split_edge(LLVMBasicBlockRef from, LLVMBasicBlockRef to) {
-  return wrap(SplitEdge(unwrap(from), unwrap(to)));
+/// Puts one block on all edges from `count` blocks to another one.
+extern "C" LLVMBasicBlockRef twin_split_edges(LLVMBasicBlockRef *from, size_t count, LLVMBasicBlockRef to) {
+  SmallVector<BasicBlock *, 4> From;
+  for (LLVMBasicBlockRef Block : ArrayRef(from, count))
+    From.push_back(unwrap(Block));
+  return wrap(SplitBlockPredecessors(unwrap(to), From, ".twin"));
 }
 
 /// Makes `host` (or null: no Twin passes) the host of the code generator on the calling thread.

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "llvm/CodeGen/BasicBlockSectionUtils.h"
 #include "llvm/CodeGen/MachineFunctionPass.h"
 #include "llvm/CodeGen/TargetInstrInfo.h"
 #include "llvm/CodeGen/TargetRegisterInfo.h"
@@ -76,8 +77,10 @@ void restoreLabels(llvm::MachineFunction &MF);
 bool isPollCall(const llvm::MachineInstr &MI);
 /// The block in which control goes on if `MI`, a poll's access to the poll page, faults; null if it is something else.
 const llvm::MachineBasicBlock *onFault(const llvm::MachineInstr &MI);
-/// The map behind a call that polls, or nothing behind others.
+/// The map of a call that polls, or nothing for others.
 const std::vector<uint16_t> *mapBehind(const llvm::MachineInstr &Call);
+/// Sorts blocks; can be done again, which LLVM's own function is not made for.
+void sortBlocks(llvm::MachineFunction &MF, llvm::MachineBasicBlockComparator IsLess);
 /// The opcode with this name; the headers with the numbers are not installed. This is slow, and seldom needed.
 unsigned opcodeNamed(const llvm::TargetInstrInfo &TII, llvm::StringRef Name);
 /// Whether `MI` accesses several vectors and then has the address behind what it accessed as its first result.

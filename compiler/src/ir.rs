@@ -1124,9 +1124,10 @@ pub fn split_before(instruction: Value) -> Block {
     Block(llvm!(twin_split_before(instruction.0)))
 }
 
-/// A block of its own on the edge from `from` to `to`.
-pub fn split_edge(from: Block, to: Block) -> Block {
-    Block(llvm!(twin_split_edge(from.0, to.0)))
+/// One block on all edges from `from` to `to`. None of the former may end in a computed jump.
+pub fn split_edges(from: &[Block], to: Block) -> Block {
+    let mut from: Vec<LLVMBasicBlockRef> = from.iter().map(|block| block.0).collect();
+    Block(llvm!(twin_split_edges(from.as_mut_ptr(), from.len(), to.0)))
 }
 
 /// How often each block of `function` runs for one run of the function.
@@ -1147,5 +1148,5 @@ unsafe extern "C" {
     fn twin_block_frequencies(function: LLVMValueRef, frequencies: *mut f64);
     fn twin_loop_bounds(function: LLVMValueRef, counts: *mut u64);
     fn twin_split_before(instruction: LLVMValueRef) -> LLVMBasicBlockRef;
-    fn twin_split_edge(from: LLVMBasicBlockRef, to: LLVMBasicBlockRef) -> LLVMBasicBlockRef;
+    fn twin_split_edges(from: *mut LLVMBasicBlockRef, count: usize, to: LLVMBasicBlockRef) -> LLVMBasicBlockRef;
 }

@@ -4,14 +4,17 @@
 
 use crate::calls::Recursion;
 use crate::convention::{Conventions, POLL};
-use crate::ir::{Module, PRESERVE_NONE, Value, split_before, split_edge};
+use crate::ir::{Block, Module, PRESERVE_NONE, Value, split_before, split_edges};
 use crate::loops::{BlockId, Cfg, Turns};
-use inkwell::llvm_sys::LLVMOpcode::{LLVMAlloca, LLVMBr};
+use inkwell::llvm_sys::LLVMOpcode::{LLVMAlloca, LLVMBr, LLVMIndirectBr};
 use inkwell::llvm_sys::LLVMVisibility;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What polls access.
 const PAGE: &str = "__twin_poll_page";
+
+/// In a loop that runs so many times as often as its function, a poll is where it takes least time, not least code.
+const HOT: f64 = 100.0;
 
 /// Inserts polls into the uniform functions of `module`.
 pub fn run(module: Module, conventions: &Conventions) {
@@ -34,6 +37,7 @@ pub fn run(module: Module, conventions: &Conventions) {
         let mut places: Vec<Value> = cuts[function].iter().map(|block| begin(cfg, *block)).collect();
         let loops = cfg.loops();
         let turns = Turns::new(*function, cfg, &loops, conventions.turns());
+        let mut latches: BTreeMap<BlockId, Vec<BlockId>> = BTreeMap::new();
         for (from, to) in cfg.retreating_edges() {
             let mut around =
                 loops.iter().zip(&turns.of_loop).filter(|(l, _)| l.latches.contains(&from) && l.header == to);
@@ -46,11 +50,19 @@ pub fn run(module: Module, conventions: &Conventions) {
             {
                 continue;
             }
-            // On the edge, so that the loop's own compare and branch stay together.
-            let mut place = cfg.blocks[from.index()].terminator();
-            if place.opcode() == LLVMBr && place.block().successors().len() > 1 {
-                place = split_edge(cfg.blocks[from.index()], cfg.blocks[to.index()]).terminator();
-            }
+            latches.entry(to).or_default().push(from);
+        }
+        let frequency = cfg.frequencies(*function);
+        let has_calls = |header: BlockId| {
+            let mut blocks = loops.iter().filter(|l| l.header == header).flat_map(|l| &l.blocks);
+            blocks.any(|b| cfg.blocks[b.index()].instructions().into_iter().any(|i| conventions.is_loud_call(i)))
+        };
+        for (header, latches) in latches {
+            let is_hot = |latch: BlockId| latch == header || frequency[latch.index()] > HOT * frequency[0];
+            let place = match latches[..] {
+                [latch] if is_hot(latch) && !has_calls(header) => in_latch(cfg, latch),
+                _ => on_way_back(cfg, &latches, header),
+            };
             if !places.contains(&place) {
                 places.push(place);
             }
@@ -72,7 +84,7 @@ fn with_entries(function: Value, counts: impl Fn(Value) -> bool) -> Cfg {
             && cfg.blocks[before.index()].terminator().opcode() == LLVMBr
             && each.blocks.iter().any(|b| cfg.blocks[b.index()].instructions().into_iter().any(&counts))
         {
-            split_edge(cfg.blocks[before.index()], cfg.blocks[each.header.index()]);
+            split_edges(&[cfg.blocks[before.index()]], cfg.blocks[each.header.index()]);
             changed = true;
         }
     }
@@ -104,6 +116,22 @@ fn calls_any(cfg: &Cfg, functions: &HashSet<Value>, block: BlockId) -> bool {
         .instructions()
         .into_iter()
         .any(|i| i.is_call() && i.called_function().is_some_and(|f| functions.contains(&f) && !f.is_interposable()))
+}
+
+/// A poll's place in a latch: the latch's compare and branch stay together.
+fn in_latch(cfg: &Cfg, latch: BlockId) -> Value {
+    let end = cfg.blocks[latch.index()].terminator();
+    if cfg.successors[latch.index()].len() > 1 { begin(cfg, latch) } else { end }
+}
+
+/// A poll's place on the way back from all latches, where little lives: it falls into the header.
+fn on_way_back(cfg: &Cfg, latches: &[BlockId], header: BlockId) -> Value {
+    let from: Vec<Block> = latches.iter().map(|latch| cfg.blocks[latch.index()]).collect();
+    match &from[..] {
+        [latch] if cfg.successors[latches[0].index()].len() == 1 => latch.terminator(),
+        _ if from.iter().any(|latch| latch.terminator().opcode() == LLVMIndirectBr) => begin(cfg, header),
+        _ => split_edges(&from, cfg.blocks[header.index()]).terminator(),
+    }
 }
 
 /// The first place in a block for code.

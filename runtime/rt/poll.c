@@ -1,5 +1,5 @@
-// What lives in registers at a poll is moved to its slots and back by a map behind the call: a word a value, where
-// instructions would take eight times as much code. compiler/shim/map.cpp writes maps, and says what is in them.
+// What lives in registers at a poll is moved to its slots and back by a map, a word a value. compiler/shim/map.cpp writes maps, and
+// says what is in them.
 #include "twin.h"
 
 // What uniform.S writes the registers to, and reads them from; by their numbers in instructions.
@@ -9,8 +9,7 @@ struct bank {
 };
 _Static_assert(sizeof(struct bank) == POLL_BANK, "layout.h");
 
-// Code is not aligned.
-typedef uint16_t word __attribute__((aligned(1)));
+typedef uint16_t word;
 
 enum { LENGTH = 0x7fff, SAVE = 1, RELOAD = 2, OFFSET_FOLLOWS = 63 };
 enum { VECTOR = 1 << 5, NO_REGISTER = VECTOR | 3 << 6 };
@@ -72,9 +71,9 @@ void __twin_poll_save(struct bank *bank, const word *map, char *frame) {
     }
 }
 
-// Behind it, perhaps on the other ISA. Returns the end of the map, where the function goes on.
-const word *__twin_poll_reload(struct bank *bank, const word *map, char *frame);
-const word *__twin_poll_reload(struct bank *bank, const word *map, char *frame) {
+// Behind it, perhaps on the other ISA.
+void __twin_poll_reload(struct bank *bank, const word *map, char *frame);
+void __twin_poll_reload(struct bank *bank, const word *map, char *frame) {
     const word *end = map + 1 + (*map & LENGTH);
     for (map++; map < end;) {
         struct move move;
@@ -86,5 +85,4 @@ const word *__twin_poll_reload(struct bank *bank, const word *map, char *frame) 
             copy(move.register_, move.slot, move.bytes);
         }
     }
-    return map;
 }

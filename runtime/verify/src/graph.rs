@@ -47,7 +47,7 @@ pub struct Code<'a> {
     /// All of it.
     pub bytes: &'a [u8],
     /// The polls of its image.
-    pub polls: &'a Polls,
+    pub polls: &'a Polls<'a>,
 }
 
 impl Code<'_> {

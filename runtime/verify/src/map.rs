@@ -1,4 +1,4 @@
-//! Maps of polls: behind the call lie words that say which registers are saved to which slots before it, and loaded from
+//! Maps of polls: behind the call lies the address of words that say which registers are saved to which slots before it, and loaded from
 //! them behind it (DESIGN.md 5; `compiler/shim/map.cpp` has the format).
 
 use crate::graph::Code;
@@ -6,7 +6,7 @@ use crate::insn::{Access, Assignment, Condition, Expr, Flow, Insn, Reg};
 use crate::isa::Isa;
 
 /// Bytes of a word.
-const WORD: u64 = 2;
+const WORD: usize = 2;
 /// Bits of the first word that say how many follow; the other one says whether they name vector registers.
 const LENGTH: u16 = 0x7fff;
 /// An offset of this says that it is in the next word.
@@ -32,9 +32,9 @@ struct Move {
     loaded: bool,
 }
 
-/// Reads the map at the begin of `bytes`: its length in bytes and its moves.
-fn read(isa: &dyn Isa, bytes: &[u8]) -> Option<(u64, Vec<Move>)> {
-    let mut words = bytes.chunks_exact(WORD as usize).map(|word| u16::from_le_bytes([word[0], word[1]]));
+/// Reads the map at the begin of `bytes`.
+fn read(isa: &dyn Isa, bytes: &[u8]) -> Option<Vec<Move>> {
+    let mut words = bytes.chunks_exact(WORD).map(|word| u16::from_le_bytes([word[0], word[1]]));
     let first = words.next()?;
     let (count, names_vectors) = (first & LENGTH, first & !LENGTH != 0);
     let mut words = words.take(count.into());
@@ -64,12 +64,12 @@ fn read(isa: &dyn Isa, bytes: &[u8]) -> Option<(u64, Vec<Move>)> {
     let is_vector = |each: &Move| matches!(each.place, Place::Register(register) if register.vector_number().is_some());
     // The runtime leaves vector registers alone unless the map says that it names any.
     let is_right = read == count && (names_vectors || !moves.iter().any(is_vector));
-    is_right.then(|| (WORD + WORD * u64::from(count), moves))
+    is_right.then_some(moves)
 }
 
 impl Code<'_> {
     /// Reads the instruction at `address`. A call with a map is three: one that saves (the first byte of the call), the call,
-    /// and one that loads (the map). A poll is a branch.
+    /// and one that loads (the map's address). A poll is a branch.
     pub fn decode(&self, address: u64) -> Option<Vec<Insn>> {
         let mut call = self.isa.decode(self.from(address)?, address).filter(|insn| insn.length > 0)?;
         if let Some(cold) = self.polls.cold.get(&address) {
@@ -81,8 +81,9 @@ impl Code<'_> {
         if self.polls.call.is_none_or(|poll| call.flow != Flow::Call(poll)) {
             return Some(vec![call]);
         }
-        let (length, moves) = read(self.isa, self.from(call.end())?)?;
-        let (mut saves, mut loads) = (Insn::new(address, 1), Insn::new(call.end(), length));
+        let map = u32::from_le_bytes(*self.from(call.end())?.first_chunk()?);
+        let moves = read(self.isa, self.polls.image.bytes_from(map.into()))?;
+        let (mut saves, mut loads) = (Insn::new(address, 1), Insn::new(call.end(), size_of_val(&map) as u64));
         for each in &moves {
             let at = |offset| Access::at(Some(self.isa.sp()), offset, each.bytes);
             if each.saved {

@@ -21,18 +21,19 @@ const PAGE: u64 = 4096;
 const ENTRY: usize = 8;
 
 /// The polls of one image.
-#[derive(Clone, Debug, Default)]
-pub struct Polls {
+pub struct Polls<'a> {
+    /// The image, which has their maps.
+    pub image: &'a Image<'a>,
     /// The function that has a map behind each call of it.
     pub call: Option<u64>,
     /// Where control goes on if a poll faults.
     pub cold: HashMap<u64, u64>,
 }
 
-impl Polls {
+impl Polls<'_> {
     /// Those of `image`; `call` is the function that cold blocks call.
-    pub fn read(image: &Image, call: Option<u64>) -> Polls {
-        Polls { call, cold: table(image).collect() }
+    pub fn read<'a>(image: &'a Image<'a>, call: Option<u64>) -> Polls<'a> {
+        Polls { image, call, cold: table(image).collect() }
     }
 }
 
@@ -74,7 +75,7 @@ pub fn check(binary: &Binary, program: &Program) -> Vec<Violation> {
                 report(&function.name, "a poll goes on outside of its function");
             }
         }
-        let known = Polls::read(image, None).cold;
+        let known: HashMap<u64, u64> = table(image).collect();
         for function in program.functions[side].values() {
             for insn in function.body.graph.insns.iter().filter(|insn| !known.contains_key(&insn.address)) {
                 if pages.is_poll(insn) {

@@ -437,12 +437,12 @@ fn table_of_polls_that_is_not_sorted() {
 fn map_with_another_slot() {
     for (side, text) in [(Side::Home, "on aarch64, but x86-64 never"), (Side::Visitor, "on x86-64, but aarch64 never")]
     {
-        let found = map(program(), side, "spin");
-        let word = u16::from_le_bytes([found.bytes[2], found.bytes[3]]);
+        let map = map(program(), side, "spin");
+        let word = u16::from_le_bytes([program()[map + 2], program()[map + 3]]);
         assert_eq!(word >> 8 & 3, 3, "saved and loaded: {word:#x}");
         let moved = word + (8 << 10);
         let text = format!("lives across the uniform call {text} wrote it");
-        expect(Kind::Slot, "spin", &text, |bytes| put(bytes, found.offset + 2, &moved.to_le_bytes()));
+        expect(Kind::Slot, "spin", &text, |bytes| put(bytes, map + 2, &moved.to_le_bytes()));
     }
 }
 
@@ -450,19 +450,21 @@ fn map_with_another_slot() {
 #[test]
 fn map_with_another_register() {
     for side in Side::BOTH {
-        let found = map(program(), side, "spin");
-        let other = found.bytes[2] ^ 1;
-        let found = violations(|bytes| put(bytes, found.offset + 2, &[other]));
+        let map = map(program(), side, "spin");
+        let found = violations(|bytes| bytes[map + 2] ^= 1);
         assert!(found.iter().all(|v| v.subject == "spin"), "{found:#?}");
         assert!(found.iter().any(|v| v.kind == Kind::Register), "{found:#?}");
     }
 }
 
-/// There is no map as long as the function.
+/// Its moves take more words than the map has.
 #[test]
 fn map_that_is_cut() {
-    let found = map(program(), Side::Home, "spin");
-    let found = violations(|bytes| put(bytes, found.offset, &[0xff, 0xff]));
+    let map = map(program(), Side::Home, "spin");
+    let found = violations(|bytes| {
+        let words = u16::from_le_bytes([bytes[map], bytes[map + 1]]);
+        put(bytes, map + 2 * usize::from(words & 0x7fff), &[0xff, 0xff]);
+    });
     let text = "x86-64 control reaches bytes that are no instruction at ";
     assert!(found.iter().any(|v| v.kind == Kind::Code && v.message.starts_with(text)), "{found:#?}");
 }

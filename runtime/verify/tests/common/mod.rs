@@ -119,7 +119,7 @@ pub struct Found {
     pub bytes: Vec<u8>,
 }
 
-/// All instructions of a function in order; the map behind the call of a poll is one.
+/// All instructions of a function in order; the address of a map behind the call of a poll is one.
 pub fn instructions(bytes: &[u8], side: Side, function: &str) -> Vec<Found> {
     let (_, first, size) = symbol(bytes, side, function);
     let begin = at(bytes, side, first);
@@ -138,12 +138,13 @@ pub fn instructions(bytes: &[u8], side: Side, function: &str) -> Vec<Found> {
     found
 }
 
-/// The map behind the first poll of a function.
-pub fn map(bytes: &[u8], side: Side, function: &str) -> Found {
+/// Offset in the file of the map of the first poll of a function.
+pub fn map(bytes: &[u8], side: Side, function: &str) -> usize {
     let (_, poll, _) = symbol(bytes, side, "__twin_poll_mapped");
     let mut all = instructions(bytes, side, function).into_iter();
     all.find(|f| f.insn.flow == Flow::Call(poll)).expect("a poll");
-    all.next().expect("its map")
+    let address = all.next().expect("its map's address").bytes;
+    at(bytes, side, u32::from_le_bytes(address.try_into().expect("four bytes")).into())
 }
 
 /// The first instruction of a function that consists of these bytes.
