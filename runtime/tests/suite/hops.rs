@@ -32,6 +32,7 @@ pub fn trials() -> Vec<Trial> {
     trials.push(trial("hops::go_where_told", hops_go_where_told));
     trials.push(trial("hops::of_all_threads", hops_of_all_threads));
     trials.push(trial("hops::every_so_often", hops_every_so_often));
+    trials.push(trial("hops::with_signals_blocked", hops_with_signals_blocked));
     trials
 }
 
@@ -366,6 +367,34 @@ fn hops_every_so_often() -> Result<()> {
     }
     let hops = rounds.finish(directory.path())?;
     ensure!(!hops.is_empty(), "no hop");
+    Ok(())
+}
+
+/// Computes with all signals blocked: polls raise one.
+const BLOCKED: &str = r#"
+#include <signal.h>
+#include <stdio.h>
+#include <time.h>
+int main(void) {
+    sigset_t all;
+    unsigned long sum = 0;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, NULL);
+    for (unsigned long i = 0; clock() < CLOCKS_PER_SEC / 2; i++) {
+        for (int k = 0; k < 100000; k++) sum = sum * 3 + (i ^ sum >> 7);
+    }
+    printf("%d\n", sum != 0);
+}
+"#;
+
+/// Requests reach a program that has blocked all signals.
+fn hops_with_signals_blocked() -> Result<()> {
+    let directory = scratch()?;
+    let executable = compile(directory.path(), "blocked", BLOCKED, &["-O2"])?;
+    let run = Invocation::twin_run(directory.path(), &["--hop-every", "20ms", "--timeline", "--json"]);
+    let output = run.arg(executable).run()?;
+    let hops = output.stderr.lines().filter(|line| line.contains(r#""to":"#)).count();
+    ensure!(output.stdout == b"1\n" && hops > 1, "{}", output.stderr);
     Ok(())
 }
 
