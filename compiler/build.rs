@@ -15,6 +15,7 @@ fn main() {
     for file in [
         "shim",
         "analysis",
+        "strength",
         "label",
         "poll",
         "rematerialise",

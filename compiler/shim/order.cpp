@@ -89,11 +89,12 @@ char Order::ID;
 } // namespace
 
 void twin::sortBlocks(MachineFunction &MF, MachineBasicBlockComparator IsLess) {
+  sortBasicBlocksAndUpdateBranches(MF, IsLess);
+  // That is made for sections of blocks, and would give the function a section of its own.
   for (MachineBasicBlock &MBB : MF) {
     MBB.setIsBeginSection(false);
     MBB.setIsEndSection(false);
   }
-  sortBasicBlocksAndUpdateBranches(MF, IsLess);
 }
 
 MachineFunctionPass *twin::createOrderPass() { return new Order; }

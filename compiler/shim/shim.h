@@ -79,7 +79,7 @@ bool isPollCall(const llvm::MachineInstr &MI);
 const llvm::MachineBasicBlock *onFault(const llvm::MachineInstr &MI);
 /// The map of a call that polls, or nothing for others.
 const std::vector<uint16_t> *mapBehind(const llvm::MachineInstr &Call);
-/// Sorts blocks; can be done again, which LLVM's own function is not made for.
+/// Sorts blocks.
 void sortBlocks(llvm::MachineFunction &MF, llvm::MachineBasicBlockComparator IsLess);
 /// The opcode with this name; the headers with the numbers are not installed. This is slow, and seldom needed.
 unsigned opcodeNamed(const llvm::TargetInstrInfo &TII, llvm::StringRef Name);

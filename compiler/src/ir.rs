@@ -10,6 +10,7 @@ use inkwell::llvm_sys::debuginfo::*;
 use inkwell::llvm_sys::prelude::*;
 use inkwell::llvm_sys::target::*;
 use inkwell::llvm_sys::*;
+use inkwell::targets::TargetMachine;
 use std::ffi::{CStr, CString, c_char, c_uint};
 
 /// `CallingConv::PreserveNone` of LLVM (llvm/IR/CallingConv.h).
@@ -1137,6 +1138,11 @@ pub fn block_frequencies(function: Value) -> Vec<f64> {
     frequencies
 }
 
+/// Reduces strength in loops where it pays, by what addresses `machine` can form.
+pub fn reduce_strength(module: Module, machine: &TargetMachine) {
+    llvm!(twin_reduce_strength(module.raw, machine.as_mut_ptr()));
+}
+
 /// For each block of `function` that heads a loop: how many times that can turn at most; 0 if unknown.
 pub fn loop_bounds(function: Value) -> Vec<u64> {
     let mut counts = vec![0; function.blocks().len()];
@@ -1147,6 +1153,7 @@ pub fn loop_bounds(function: Value) -> Vec<u64> {
 unsafe extern "C" {
     fn twin_block_frequencies(function: LLVMValueRef, frequencies: *mut f64);
     fn twin_loop_bounds(function: LLVMValueRef, counts: *mut u64);
+    fn twin_reduce_strength(module: LLVMModuleRef, machine: target_machine::LLVMTargetMachineRef);
     fn twin_split_before(instruction: LLVMValueRef) -> LLVMBasicBlockRef;
     fn twin_split_edges(from: *mut LLVMBasicBlockRef, count: usize, to: LLVMBasicBlockRef) -> LLVMBasicBlockRef;
 }

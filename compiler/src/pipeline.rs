@@ -111,6 +111,9 @@ fn lower_module(module: &Module, machine: &TargetMachine, mode: Mode) -> Result<
     let rounds = if optimised { KNOWN.to_owned() } else { format!("{KNOWN},{KNOWN}") };
     passes(module, machine, &format!("function({rounds})"))?;
     lower::aggregates::remove_self_copies(ir);
+    if optimised {
+        ir::reduce_strength(ir, machine);
+    }
     passes(module, machine, "require<profile-summary>,function(codegenprepare)")?;
     conventions.add_declared(ir);
     if mode == Mode::Uniform {
