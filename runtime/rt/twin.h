@@ -236,7 +236,7 @@ _Static_assert(offsetof(struct thread, native_stack) + 8 == THREAD_NATIVE_AARCH6
 
 // What the poll's slow path looks at.
 struct poll {
-    uint8_t requested;   // polls fault, or stress is on
+    uint8_t requested;   // polls fault
     uint8_t wanted;      // something other than stress wants attention
     uint8_t unused[6];
     int64_t stress_left; // polls until the next hop of stress
