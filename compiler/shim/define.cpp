@@ -106,17 +106,11 @@ private:
     return Op.isUndef() && !MI.getFlag(MachineInstr::FrameSetup) && !isIdiom(MI);
   }
 
-  // Whether a uniform call is the first to read what `MI` leaves undefined in `Register`. Its callee does not: such are the registers
+  // Whether it is for a uniform call that `MI` leaves `Register` undefined. The callee does not read it: such are the registers
   // between the named arguments of a variadic function and the block of the others (compiler/src/lower/signatures.rs).
   static bool isForUniformCall(const MachineInstr &MI, Register Register) {
-    const TargetRegisterInfo *TRI = MI.getMF()->getSubtarget().getRegisterInfo();
-    for (const MachineInstr &Behind : make_range(std::next(MachineBasicBlock::const_iterator(MI)), MI.getParent()->end())) {
-      if (Behind.readsRegister(Register, TRI))
-        return twin::isUniformCall(Behind);
-      if (Behind.modifiesRegister(Register, TRI))
-        return false;
-    }
-    return false;
+    const MachineInstr *Reader = twin::nextReader(MI, Register);
+    return Reader && twin::isUniformCall(*Reader);
   }
 
   // Whether the instruction writes a part of its result and keeps the rest, without an operand that would say so.

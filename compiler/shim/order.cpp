@@ -42,26 +42,13 @@ struct Order : twin::MachinePass {
       Rank[Agreed[I]] = I + 1;
     bool Changed = trapOthers(MF, Rank);
     // A block without uniform calls stays behind the one that it follows now.
-    std::vector<std::pair<unsigned, unsigned>> Key(MF.getNumBlockIDs());
-    unsigned Chain = 0, Position = 0;
-    bool Sorted = true;
-    unsigned Last = 0;
-    for (const MachineBasicBlock &MBB : MF) {
-      for (const MachineInstr &MI : MBB)
-        if (twin::isUniformCall(MI) && Rank.contains(twin::siteOf(MI))) {
-          Chain = &MBB == &MF.front() ? 0 : Rank[twin::siteOf(MI)];
-          break;
-        }
-      Sorted &= Chain >= Last;
-      Last = Chain;
-      Key[MBB.getNumber()] = {Chain, Position++};
-    }
-    if (Sorted)
-      return Changed;
-    twin::sortBlocks(MF, [&](const MachineBasicBlock &A, const MachineBasicBlock &B) {
-      return Key[A.getNumber()] < Key[B.getNumber()];
-    });
-    return true;
+    unsigned Chain = 0;
+    return Changed | twin::sortBlocks(MF, [&](const MachineBasicBlock &MBB) {
+             for (const MachineInstr &MI : MBB)
+               if (twin::isUniformCall(MI) && Rank.contains(twin::siteOf(MI)))
+                 return Chain = &MBB == &MF.front() ? 0 : Rank[twin::siteOf(MI)];
+             return Chain;
+           });
   }
 
 private:
@@ -88,13 +75,27 @@ char Order::ID;
 
 } // namespace
 
-void twin::sortBlocks(MachineFunction &MF, MachineBasicBlockComparator IsLess) {
-  sortBasicBlocksAndUpdateBranches(MF, IsLess);
+bool twin::sortBlocks(MachineFunction &MF, function_ref<unsigned(const MachineBasicBlock &)> Rank) {
+  std::vector<std::pair<unsigned, unsigned>> Key(MF.getNumBlockIDs());
+  unsigned Last = 0;
+  bool Sorted = true;
+  for (auto [Position, MBB] : enumerate(MF)) {
+    unsigned Here = Rank(MBB);
+    Sorted &= Here >= Last;
+    Last = Here;
+    Key[MBB.getNumber()] = {Here, Position};
+  }
+  if (Sorted)
+    return false;
+  sortBasicBlocksAndUpdateBranches(MF, [&](const MachineBasicBlock &A, const MachineBasicBlock &B) {
+    return Key[A.getNumber()] < Key[B.getNumber()];
+  });
   // That is made for sections of blocks, and would give the function a section of its own.
   for (MachineBasicBlock &MBB : MF) {
     MBB.setIsBeginSection(false);
     MBB.setIsEndSection(false);
   }
+  return true;
 }
 
 MachineFunctionPass *twin::createOrderPass() { return new Order; }

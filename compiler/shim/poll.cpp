@@ -28,6 +28,9 @@ constexpr StringRef PollName = "__twin_poll_mapped";
 /// Prefix of labels of polls.
 constexpr StringRef LabelPrefix = ".Ltwinpoll";
 
+/// An address on x86-64: base, scale, index, displacement, segment.
+constexpr unsigned OperandsOfAddress = 5, DisplacementIndex = 3;
+
 const MachineOperand *pageOf(const MachineInstr &MI) {
   for (const MachineOperand &Op : MI.operands())
     if (Op.isGlobal() && Op.getGlobal()->getName() == PageName)
@@ -110,8 +113,7 @@ private:
       Condition = {MachineOperand::CreateImm(-1), MachineOperand::CreateImm(Branch), MachineOperand::CreateReg(Word, false)};
     } else {
       static const unsigned Compare = twin::opcodeNamed(TII, "CMP32mi");
-      // Base, scale, index, displacement, segment.
-      constexpr unsigned DisplacementIndex = 3, OperandsOfAddress = 5, NotEqual = 5;
+      constexpr unsigned NotEqual = 5;
       unsigned First = Access.getOperandNo(&Page) - DisplacementIndex;
       New = BuildMI(&MBB, Location, TII.get(Compare));
       for (unsigned N = 0; N < OperandsOfAddress; ++N)
@@ -140,17 +142,7 @@ private:
 
   // Whether what `MI` writes to `Register` is read. Physical registers do not live across the ends of blocks here.
   static bool isRead(const MachineInstr &MI, Register Register) {
-    const MachineRegisterInfo &MRI = MI.getMF()->getRegInfo();
-    if (Register.isVirtual())
-      return !MRI.use_nodbg_empty(Register);
-    const TargetRegisterInfo *TRI = MRI.getTargetRegisterInfo();
-    for (const MachineInstr &Behind : make_range(std::next(MachineBasicBlock::const_iterator(MI)), MI.getParent()->end())) {
-      if (Behind.readsRegister(Register, TRI))
-        return true;
-      if (Behind.modifiesRegister(Register, TRI))
-        return false;
-    }
-    return false;
+    return Register.isVirtual() ? !MI.getMF()->getRegInfo().use_nodbg_empty(Register) : twin::nextReader(MI, Register) != nullptr;
   }
 };
 
@@ -161,27 +153,13 @@ struct Fault : PollPass {
 
   bool runOnMachineFunction(MachineFunction &MF) override {
     Count = 0;
-    moveColdBlocksToTheEnd(MF);
+    // Control would fall into a cold block that stays behind its poll.
+    twin::sortBlocks(MF, isCold);
     return PollPass::runOnMachineFunction(MF);
   }
 
 private:
   unsigned Count = 0;
-
-  // Control would fall into one that stays behind its poll.
-  static void moveColdBlocksToTheEnd(MachineFunction &MF) {
-    std::vector<std::pair<bool, unsigned>> Key(MF.getNumBlockIDs());
-    bool Sorted = true, Last = false;
-    for (auto [Position, MBB] : enumerate(MF)) {
-      Sorted &= isCold(MBB) >= Last;
-      Last = isCold(MBB);
-      Key[MBB.getNumber()] = {Last, Position};
-    }
-    if (!Sorted)
-      twin::sortBlocks(MF, [&](const MachineBasicBlock &A, const MachineBasicBlock &B) {
-        return Key[A.getNumber()] < Key[B.getNumber()];
-      });
-  }
 
   void change(MachineBasicBlock &MBB, MachineInstr &Access, MachineBasicBlock &Cold, MachineBasicBlock &Next) override {
     MachineFunction &MF = *MBB.getParent();
@@ -198,11 +176,11 @@ private:
     if (!isAArch64(MBB)) {
       // Three bytes shorter than a comparison. Which register does not matter; the stack pointer is always defined.
       static const unsigned Opcode = twin::opcodeNamed(TII, "TEST32mr");
-      constexpr unsigned OperandsOfAddress = 5;
+      static const MCRegister StackPointer = registerNamed("ESP", *MF.getSubtarget().getRegisterInfo());
       MachineInstrBuilder Shorter = BuildMI(&MBB, Location, TII.get(Opcode));
       for (unsigned N = 0; N < OperandsOfAddress; ++N)
         Shorter.add(Access.getOperand(N));
-      Shorter.addReg(registerNamed("ESP", *MF.getSubtarget().getRegisterInfo())).cloneMemRefs(Access);
+      Shorter.addReg(StackPointer).cloneMemRefs(Access);
       Access.eraseFromParent();
       Final = Shorter;
     }

@@ -59,6 +59,17 @@ bool hasUniformCalls(const MachineFunction &MF) {
   return false;
 }
 
+const MachineInstr *nextReader(const MachineInstr &MI, Register Register) {
+  const TargetRegisterInfo *TRI = MI.getMF()->getSubtarget().getRegisterInfo();
+  for (const MachineInstr &Behind : make_range(std::next(MachineBasicBlock::const_iterator(MI)), MI.getParent()->end())) {
+    if (Behind.readsRegister(Register, TRI))
+      return &Behind;
+    if (Behind.modifiesRegister(Register, TRI))
+      return nullptr;
+  }
+  return nullptr;
+}
+
 static void configure(TargetMachine &, legacy::PassManagerBase &, TargetPassConfig *Config) {
   if (!Host)
     return;

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "llvm/CodeGen/BasicBlockSectionUtils.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/CodeGen/MachineFunctionPass.h"
 #include "llvm/CodeGen/TargetInstrInfo.h"
 #include "llvm/CodeGen/TargetRegisterInfo.h"
@@ -79,8 +79,10 @@ bool isPollCall(const llvm::MachineInstr &MI);
 const llvm::MachineBasicBlock *onFault(const llvm::MachineInstr &MI);
 /// The map of a call that polls, or nothing for others.
 const std::vector<uint16_t> *mapBehind(const llvm::MachineInstr &Call);
-/// Sorts blocks.
-void sortBlocks(llvm::MachineFunction &MF, llvm::MachineBasicBlockComparator IsLess);
+/// Sorts blocks by their ranks, which are asked for in the present order; equals stay as they are. Tells whether any has moved.
+bool sortBlocks(llvm::MachineFunction &MF, llvm::function_ref<unsigned(const llvm::MachineBasicBlock &)> Rank);
+/// The instruction in the same block that is the first to read what `MI` leaves in a physical register; null if none does.
+const llvm::MachineInstr *nextReader(const llvm::MachineInstr &MI, llvm::Register Register);
 /// The opcode with this name; the headers with the numbers are not installed. This is slow, and seldom needed.
 unsigned opcodeNamed(const llvm::TargetInstrInfo &TII, llvm::StringRef Name);
 /// Whether `MI` accesses several vectors and then has the address behind what it accessed as its first result.

@@ -53,14 +53,14 @@ pub fn run(module: Module, conventions: &Conventions) {
             latches.entry(to).or_default().push(from);
         }
         let frequency = cfg.frequencies(*function);
-        let has_calls = |header: BlockId| {
+        let is_loud = |header: BlockId| {
             let mut blocks = loops.iter().filter(|l| l.header == header).flat_map(|l| &l.blocks);
             blocks.any(|b| cfg.blocks[b.index()].instructions().into_iter().any(|i| conventions.is_loud_call(i)))
         };
         for (header, latches) in latches {
-            let is_hot = |latch: BlockId| latch == header || frequency[latch.index()] > HOT * frequency[0];
+            let is_small_or_hot = |latch: BlockId| latch == header || frequency[latch.index()] > HOT * frequency[0];
             let place = match latches[..] {
-                [latch] if is_hot(latch) && !has_calls(header) => in_latch(cfg, latch),
+                [latch] if is_small_or_hot(latch) && !is_loud(header) => in_latch(cfg, latch),
                 _ => on_way_back(cfg, &latches, header),
             };
             if !places.contains(&place) {

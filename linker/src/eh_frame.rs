@@ -3,10 +3,9 @@
 
 use crate::half::{ENDIAN, Rela};
 use crate::ids::{SectionId, Side};
-use crate::objects::{Class, Content, Section, Segment};
+use crate::objects::{Class, Content};
 use crate::program::{Program, Target};
 use anyhow::{Result, anyhow, bail};
-use object::elf;
 use rustc_hash::FxHashMap as HashMap;
 
 /// Bytes of `.eh_frame_hdr` in front of its table.
@@ -59,15 +58,10 @@ pub fn collect(program: &mut Program, side: Side) -> Result<Frames> {
         // A record of length 0 ends the list.
         frames.size += 4;
         let header_size = HEADER_SIZE + 8 * frames.functions;
-        frames.header = Some(add_section(program, side, ".eh_frame_hdr", 4, header_size));
-        frames.section = Some(add_section(program, side, ".eh_frame", 8, frames.size));
+        frames.header = Some(program.add_table(side, ".eh_frame_hdr", 4, header_size));
+        frames.section = Some(program.add_table(side, ".eh_frame", 8, frames.size));
     }
     Ok(frames)
-}
-
-fn add_section(program: &mut Program, side: Side, name: &'static str, align: u64, size: usize) -> SectionId {
-    let section = Section::made(name, Segment::PrivateRead, elf::SHT_PROGBITS, align, size as u64, &[side]);
-    program.sections.push(section)
 }
 
 /// A common record's bytes, and its relocations: offset, type, addend and target.

@@ -118,7 +118,7 @@ pub fn run(args: &Args, program: &mut Program) -> Result<Layout> {
     if let Some(first) = outputs.values_mut().find(|o| o.is_tls()) {
         first.align = tls_align;
     }
-    let has_polls = program.by_name.contains_key(polls::PAGE_SYMBOL);
+    let has_polls = polls::are_in(program);
     let mut segments = Vec::new();
     let mut cursor = BASE;
     for segment in Segment::ALL {

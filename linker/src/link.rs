@@ -6,8 +6,8 @@ use crate::input::File;
 use crate::program::{Program, Target};
 use crate::relocate::Image;
 use crate::{
-    conventions, eh_frame, gc, got, input, layout, lto, map, output, polls::Polls, relocatable, reproduce, resolve,
-    synthetic, trace, verify,
+    conventions, eh_frame, gc, got, input, layout, lto, map, output, polls, relocatable, reproduce, resolve, synthetic,
+    trace, verify,
 };
 use anyhow::{Context, Result, bail};
 
@@ -60,7 +60,7 @@ pub fn link(args: &Args, files: &[File]) -> Result<Linked> {
         gc::run(args, &mut program);
     }
     let frames = Pair::try_new(|side| eh_frame::collect(&mut program, side))?;
-    let polls = Pair::try_new(|side| Polls::collect(&mut program, side))?;
+    let polls = Pair::try_new(|side| polls::Polls::collect(&mut program, side))?;
     let mut warnings = Vec::new();
     let gots = got::scan(&mut program, args.unresolved, &mut warnings)?;
     let build_id = output::add_build_id(args, &mut program);

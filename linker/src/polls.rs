@@ -7,20 +7,26 @@
 use crate::half::ENDIAN;
 use crate::ids::{SectionId, Side, SymbolId};
 use crate::layout::PAGE;
-use crate::objects::{Class, Content, Section, Segment};
+use crate::objects::{Class, Content};
 use crate::program::{Program, Reference, Target};
 use anyhow::{Context, Result, ensure};
-use object::elf;
 use rustc_hash::FxHashMap as HashMap;
 
 /// Name of the table, in objects and in images.
 pub const SECTION: &str = ".twin.polls";
-/// The nearest poll page in front of code that mentions it; the first one for everything else.
+/// The first poll page, whoever mentions it: the runtime's name.
+pub const FIRST_PAGE_SYMBOL: &str = "__twin_poll_pages";
+/// The poll page in front of code that refers to it relative to its place; the first one for everything else.
 pub const PAGE_SYMBOL: &str = "__twin_poll_page";
 /// From one poll page to the next.
 const SPACING: u64 = 1 << 20;
 /// Bytes of an entry of the table.
 const ENTRY_SIZE: usize = 8;
+
+/// Whether the program has poll pages.
+pub fn are_in(program: &Program) -> bool {
+    [PAGE_SYMBOL, FIRST_PAGE_SYMBOL].iter().any(|name| program.by_name.contains_key(*name))
+}
 
 /// A poll in the image.
 pub struct Poll {
@@ -53,10 +59,7 @@ impl Polls {
                     .with_context(|| format!("{}: section {SECTION}", program.object_name(section.object)))?;
             }
         }
-        let section = (!entries.is_empty()).then(|| {
-            let size = (ENTRY_SIZE * entries.len()) as u64;
-            program.sections.push(Section::made(SECTION, Segment::PrivateRead, elf::SHT_PROGBITS, 4, size, &[side]))
-        });
+        let section = (!entries.is_empty()).then(|| program.add_table(side, SECTION, 4, ENTRY_SIZE * entries.len()));
         Ok(Polls { entries, page: program.by_name.get(PAGE_SYMBOL).copied(), section })
     }
 

@@ -3,7 +3,7 @@
 use crate::half::{Place, Rela, Symbol};
 use crate::ids::{ObjectId, Pair, SectionId, Side, SymbolId, Table};
 use crate::isa;
-use crate::objects::{Meaning, Object, Section};
+use crate::objects::{Meaning, Object, Section, Segment};
 use object::elf::{self, SymbolType};
 use rustc_hash::FxHashMap as HashMap;
 use std::borrow::Cow;
@@ -122,6 +122,12 @@ impl<'a> Program<'a> {
     /// What a relocation of `object` refers to.
     pub fn relocation_target(&self, object: ObjectId, side: Side, relocation: &Rela) -> Reference {
         self.reference(object, side, relocation.r_sym(crate::half::ENDIAN, false) as usize)
+    }
+
+    /// Adds a read-only section of one ISA's, whose content comes later.
+    pub fn add_table(&mut self, side: Side, name: &'static str, align: u64, size: usize) -> SectionId {
+        let section = Section::made(name, Segment::PrivateRead, elf::SHT_PROGBITS, align, size as u64, &[side]);
+        self.sections.push(section)
     }
 
     /// Where a global symbol is on one ISA.

@@ -12,10 +12,11 @@ use object::elf;
 use rustc_hash::FxHashSet as HashSet;
 
 /// Names with one value on both ISAs, apart from `__start_` and `__stop_` of sections.
-const NAMES: [&str; 27] = [
+const NAMES: [&str; 28] = [
     "__twin_uniform_start",
     "__twin_uniform_end",
     polls::PAGE_SYMBOL,
+    polls::FIRST_PAGE_SYMBOL,
     "__twin_polls_start",
     "__twin_polls_end",
     "__twin_tls_image",
@@ -185,7 +186,7 @@ fn value(layout: &Layout, name: &str, side: Side) -> u64 {
     match name {
         "__twin_uniform_start" => uniform.address,
         "__twin_uniform_end" => uniform.address + uniform.memory_size,
-        polls::PAGE_SYMBOL => text.address,
+        polls::PAGE_SYMBOL | polls::FIRST_PAGE_SYMBOL => text.address,
         "__twin_polls_start" => bounds(polls::SECTION).0,
         "__twin_polls_end" => bounds(polls::SECTION).1,
         "__twin_tls_image" => layout.tls.address,

@@ -81,12 +81,11 @@ const char *__twin_extract_image(void) {
     struct text text = {0, name, sizeof name - 1};
     __twin_put(&text, "twin:");
     RAW(prctl, PR_GET_NAME, name + text.length);
-    long memory = RAW(memfd_create, name, MFD_CLOEXEC);
+    long memory = __twin_new_memory(name);
     if (memory < 0 || __twin_copy_range((int)memory, process.executable, 0, section.offset, section.size) < 0) {
         return "cannot hop: no memory for the aarch64 image";
     }
-    process.image = (int)__twin_own_descriptor((int)memory);
-    RAW(close, memory);
+    process.image = (int)memory;
     return 0;
 }
 
@@ -154,7 +153,7 @@ const char *__twin_exec_hop(void) {
     text = (struct text){0, resume, sizeof resume - 1};
     __twin_put(&text, "__TWIN_RESUME=");
     const int descriptors[] = {process.image, process.executable, process.window, process.polls};
-    for (int i = 0; i < 4; i++) {
+    for (size_t i = 0; i < sizeof descriptors / sizeof *descriptors; i++) {
         __twin_put(&text, i ? "," : "");
         __twin_put_number(&text, (uint64_t)descriptors[i]);
     }

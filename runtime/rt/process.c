@@ -7,6 +7,17 @@ long __twin_own_descriptor(int descriptor) {
     return own >= 0 ? own : RAW(fcntl, descriptor, F_DUPFD_CLOEXEC, 3);
 }
 
+// An empty file in memory, out of the program's way.
+long __twin_new_memory(const char *name) {
+    long memory = RAW(memfd_create, name, MFD_CLOEXEC);
+    if (memory < 0) {
+        return memory;
+    }
+    long own = __twin_own_descriptor((int)memory);
+    RAW(close, memory);
+    return own;
+}
+
 // The runtime's lowest descriptor from `from` on.
 static unsigned next_own(unsigned from) {
     const int fixed[] = {process.window, process.image, process.executable, process.lifeline, process.polls, state.trace};

@@ -12,7 +12,7 @@ struct poll_entry {
 
 // linker
 extern const struct poll_entry __twin_polls_start[], __twin_polls_end[];
-extern char __twin_poll_page[], etext[];
+extern char __twin_poll_pages[], etext[];
 
 // Where the program goes on if the instruction at `pc` is a poll and faults; 0 if it is none.
 uint64_t __twin_cold_block(uint64_t pc) {
@@ -44,7 +44,7 @@ void __twin_arm_polls(int armed) {
 }
 
 static long make_jumps(void) {
-    uint64_t start = (uint64_t)__twin_poll_page, size = page_up((uint64_t)etext) - start;
+    uint64_t start = (uint64_t)__twin_poll_pages, size = page_up((uint64_t)etext) - start;
     long error = RAW(mprotect, start, size, PROT_READ | PROT_WRITE | PROT_EXEC);
     if (error < 0) {
         return error;
@@ -59,7 +59,7 @@ static long make_jumps(void) {
 // Maps the poll pages of a process that starts.
 long __twin_map_polls(void) {
     long error = state.stress ? make_jumps() : 0;
-    for (char *page = __twin_poll_page; page < etext && error >= 0; page += POLL_PAGE_SPACING) {
+    for (char *page = __twin_poll_pages; page < etext && error >= 0; page += POLL_PAGE_SPACING) {
         error = RAW(mmap, page, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, process.polls, 0);
     }
     return error < 0 ? error : 0;
@@ -70,12 +70,10 @@ void __twin_new_polls(void) {
     if (process.polls >= 0) {
         RAW(close, process.polls);
     }
-    long memory = RAW(memfd_create, "twin-polls", MFD_CLOEXEC);
-    process.polls = memory < 0 ? -1 : (int)__twin_own_descriptor((int)memory);
-    if (memory < 0 || process.polls < 0) {
+    process.polls = (int)__twin_new_memory("twin:polls");
+    if (process.polls < 0) {
         __twin_abandon("no memory for the poll page (memfd)");
     }
-    RAW(close, memory);
     __twin_arm_polls(0);
     if (__twin_map_polls() < 0) {
         __twin_abandon("the poll page cannot be mapped");

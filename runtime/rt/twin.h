@@ -351,6 +351,7 @@ _Noreturn void __twin_die(int signal);
 // process.c
 long __twin_fork(int signal);
 long __twin_own_descriptor(int descriptor);
+long __twin_new_memory(const char *name);
 int __twin_is_own(int descriptor);
 long __twin_close_range(unsigned first, unsigned last, unsigned flags);
 _Noreturn void __twin_exit(int status);

@@ -190,12 +190,7 @@ static long create_window(void) {
     if (limit.soft < size) {
         return -EFBIG; // the kernel would send a signal
     }
-    long file = RAW(memfd_create, "twin:window", MFD_CLOEXEC);
-    if (file < 0) {
-        return file;
-    }
-    long own = __twin_own_descriptor((int)file);
-    RAW(close, file);
+    long own = __twin_new_memory("twin:window");
     if (own < 0) {
         return own;
     }

@@ -32,6 +32,7 @@ pub fn trials() -> Vec<Trial> {
     trials.push(trial("hops::go_where_told", hops_go_where_told));
     trials.push(trial("hops::of_all_threads", hops_of_all_threads));
     trials.push(trial("hops::every_so_often", hops_every_so_often));
+    trials.push(trial("hops::from_far_code", hops_from_far_code));
     trials.push(trial("hops::with_signals_blocked", hops_with_signals_blocked));
     trials
 }
@@ -367,6 +368,35 @@ fn hops_every_so_often() -> Result<()> {
     }
     let hops = rounds.finish(directory.path())?;
     ensure!(!hops.is_empty(), "no hop");
+    Ok(())
+}
+
+/// Code on both sides of a gap of 2 MiB asks for a hop to the ISA where it is, and turns until it has polled.
+const FAR: &str = r#"
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+extern volatile unsigned char __twin_poll; // not 0 while a request waits for a poll
+#define WAIT(name) \
+    __attribute__((noinline)) static int name(void) { \
+        sigqueue(getpid(), SIGURG, (union sigval){.sival_ptr = (void *)0x5457494e00000001ul}); /* runtime/rt/signals.c */ \
+        int waited = __twin_poll; \
+        while (__twin_poll) continue; \
+        return waited; \
+    }
+WAIT(near)
+__attribute__((aligned(2 << 20))) WAIT(far)
+int main(void) {
+    printf("%d %d %d\n", near(), far(), (char *)far - (char *)near > 1 << 20);
+}
+"#;
+
+/// The code has several poll pages.
+fn hops_from_far_code() -> Result<()> {
+    let directory = scratch()?;
+    let executable = compile(directory.path(), "far", FAR, &["-O1"])?;
+    let output = Invocation::new(directory.path(), executable).run()?;
+    ensure!(output.stdout == b"1 1 1\n", "{}", String::from_utf8_lossy(&output.stdout));
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use crate::insn::Insn;
 use crate::report::{Kind, Violation};
 use crate::side::Side;
 use object::elf;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 /// The table: pairs of 32-bit words, the address of a poll and how far behind it control goes on if it faults.
@@ -54,8 +54,10 @@ pub fn check(binary: &Binary, program: &Program) -> Vec<Violation> {
         let image = &binary.images[side];
         let isa = image.isa.name();
         let pages = Pages::of(image);
+        let table: Vec<(u64, u64)> = table(image).collect();
+        let known: HashSet<u64> = table.iter().map(|(place, _)| *place).collect();
         let mut last = 0;
-        for (place, cold) in table(image) {
+        for (place, cold) in table {
             let mut report = |function: &str, what: &str| {
                 violations.push(Violation::new(Kind::Poll, function, place, format!("{isa}: {what}")));
             };
@@ -75,9 +77,8 @@ pub fn check(binary: &Binary, program: &Program) -> Vec<Violation> {
                 report(&function.name, "a poll goes on outside of its function");
             }
         }
-        let known: HashMap<u64, u64> = table(image).collect();
         for function in program.functions[side].values() {
-            for insn in function.body.graph.insns.iter().filter(|insn| !known.contains_key(&insn.address)) {
+            for insn in function.body.graph.insns.iter().filter(|insn| !known.contains(&insn.address)) {
                 if pages.is_poll(insn) {
                     let message = format!("{isa}: a poll is missing in the table");
                     violations.push(Violation::new(Kind::Poll, &function.name, insn.address, message));
