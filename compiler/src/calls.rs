@@ -1,7 +1,7 @@
 //! The graph of calls between the functions of a module: which of them end soon without a migration point, and which
 //! calls have to be preceded by one, so that no recursion goes on without.
 
-use crate::convention::{Conventions, is_free};
+use crate::convention::{Conventions, is_free, is_library_name};
 use crate::ir::{Module, Value};
 use crate::loops::{Cfg, Turns};
 use petgraph::Direction;
@@ -37,19 +37,32 @@ pub fn quiet(module: Module, native: &HashSet<Value>) -> HashMap<Value, u64> {
 
 /// Calls that may lead back to their own function.
 pub struct Recursion {
-    /// Functions whose calls have to be looked at, each with the callees that count; `None` for unknown ones.
-    suspects: HashMap<Value, HashSet<Option<Value>>>,
+    /// Functions whose calls have to be looked at, each with the callees that count.
+    suspects: HashMap<Value, HashSet<Callee>>,
+}
+
+/// Whom a call may reach.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Callee {
+    /// A function of this module.
+    Known(Value),
+    /// One of the C library's.
+    Library,
+    /// Any function.
+    Unknown,
 }
 
 impl Recursion {
-    /// Analyses `module`. What is outside the module, or called through a pointer, may call any function. A recursion inside the module needs a migration point in one of its functions only.
+    /// Analyses `module`. What is outside the module, or called through a pointer, may call any function; the C library calls
+    /// functions of others through pointers only. A recursion inside the module needs a migration point in one of its functions
+    /// only.
     pub fn new(module: Module, conventions: &Conventions) -> Recursion {
-        let mut suspects: HashMap<Value, HashSet<Option<Value>>> = HashMap::new();
+        let mut suspects: HashMap<Value, HashSet<Callee>> = HashMap::new();
         let loud = |function: Value| !conventions.is_quiet(function);
         for function in module.definitions().into_iter().filter(|f| loud(*f)) {
             let mut calls = function.instructions().into_iter().filter(|i| conventions.is_loud_call(*i));
-            if calls.any(|call| target(call).is_none()) {
-                suspects.entry(function).or_default().insert(None);
+            if calls.any(|call| callee(call) == Callee::Unknown) {
+                suspects.entry(function).or_default().insert(Callee::Unknown);
             }
         }
         let mut graph = Graph::new(module, loud);
@@ -63,7 +76,7 @@ impl Recursion {
                 let itself = component.iter().copied().find(|f| graph.calls_itself(*f));
                 let chosen = itself.or_else(|| component.iter().copied().max_by_key(|f| graph.traffic(*f)));
                 let chosen = chosen.expect("a component is not empty");
-                suspects.entry(chosen).or_default().extend(component.iter().copied().map(Some));
+                suspects.entry(chosen).or_default().extend(component.iter().copied().map(Callee::Known));
                 graph.remove(chosen);
             }
             if !found {
@@ -75,13 +88,16 @@ impl Recursion {
     /// Whether `call`, in `function`, has to be preceded by a migration point.
     pub fn may_close_a_cycle(&self, conventions: &Conventions, function: Value, call: Value) -> bool {
         conventions.is_loud_call(call)
-            && self.suspects.get(&function).is_some_and(|callees| callees.contains(&target(call)))
+            && self.suspects.get(&function).is_some_and(|callees| callees.contains(&callee(call)))
     }
 }
 
-/// The function of this module that `call` is bound to call.
-fn target(call: Value) -> Option<Value> {
-    call.called_function().filter(|f| !f.is_declaration() && !f.is_interposable())
+fn callee(call: Value) -> Callee {
+    match call.called_function() {
+        Some(function) if !function.is_declaration() && !function.is_interposable() => Callee::Known(function),
+        Some(function) if is_library_name(&function.name()) => Callee::Library,
+        _ => Callee::Unknown,
+    }
 }
 
 /// Definitions and their direct calls.

@@ -17,13 +17,13 @@ pub enum Mode {
     Leaf,
 }
 
-static NATIVE_FUNCTIONS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
-    include_str!("../native-functions.txt")
-        .lines()
-        .map(|line| line.split('#').next().unwrap_or_default().trim())
-        .filter(|line| !line.is_empty())
-        .collect()
-});
+static NATIVE_FUNCTIONS: LazyLock<HashSet<&str>> = LazyLock::new(|| names(include_str!("../native-functions.txt")));
+static LIBRARY_FUNCTIONS: LazyLock<HashSet<&str>> = LazyLock::new(|| names(include_str!("../library-functions.txt")));
+
+fn names(list: &str) -> HashSet<&str> {
+    let lines = list.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+    lines.filter(|line| !line.is_empty()).collect()
+}
 
 /// Where it is set on the first parameter, AArch64 takes the registers that the C convention preserves for preserved,
 /// whatever the convention of the call.
@@ -46,6 +46,11 @@ pub fn is_poll_call(call: Value) -> bool {
 /// Whether a function called `name` with external linkage has the native convention.
 pub fn is_native_name(name: &str) -> bool {
     (name.starts_with("__twin_") && !is_poll(name)) || NATIVE_FUNCTIONS.contains(name)
+}
+
+/// Whether `name` is a function of the C library's.
+pub fn is_library_name(name: &str) -> bool {
+    LIBRARY_FUNCTIONS.contains(name)
 }
 
 fn is_native_by_name(function: &Value) -> bool {
