@@ -100,17 +100,17 @@ private:
       return Op.isDef() && !isForUniformCall(MI, Op.getReg());
     if (Op.isDef())
       return keepsPart(MI, Op);
-    if (Op.isImplicit() && twin::isUniformCall(MI))
+    if (Op.isImplicit() && twin::hasUniformConvention(MI))
       return false;
     // A prologue pushes a register to make room.
     return Op.isUndef() && !MI.getFlag(MachineInstr::FrameSetup) && !isIdiom(MI);
   }
 
-  // Whether it is for a uniform call that `MI` leaves `Register` undefined. The callee does not read it: such are the registers
-  // between the named arguments of a variadic function and the block of the others (compiler/src/lower/signatures.rs).
+  // Whether it is for a uniform call or jump that `MI` leaves `Register` undefined. The callee does not read it: such are the
+  // registers that get no argument (compiler/src/lower/registers.rs, signatures.rs).
   static bool isForUniformCall(const MachineInstr &MI, Register Register) {
     const MachineInstr *Reader = twin::nextReader(MI, Register);
-    return Reader && twin::isUniformCall(*Reader);
+    return Reader && twin::hasUniformConvention(*Reader);
   }
 
   // Whether the instruction writes a part of its result and keeps the rest, without an operand that would say so.

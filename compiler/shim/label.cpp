@@ -24,36 +24,21 @@ constexpr uint64_t SiblingCall = UINT32_MAX;
 
 thread_local DenseMap<const uint32_t *, MCSymbol *> LabelOfMask;
 
-MachineOperand *registerMask(MachineInstr &MI) {
-  if (MI.isCall())
-    for (MachineOperand &Op : MI.operands())
-      if (Op.isRegMask())
-        return &Op;
-  return nullptr;
-}
-
 struct Label : twin::MachinePass {
   static char ID;
   Label() : MachinePass(ID) {}
   StringRef getPassName() const override { return "Twin: label uniform calls"; }
 
-  // Soft-float and memory library calls use the C convention, so that the register mask singles out the
-  // call that the marker speaks of.
-  static bool isUniformConvention(MachineInstr &MI, const uint32_t *Mask) {
-    const MachineOperand *Op = registerMask(MI);
-    return Op && Op->getRegMask() == Mask;
-  }
-
-  // The call that `Marker` speaks of. Pseudo instructions for its arguments may have split the block in between;
+  // The call that `Marker` speaks of, not one of soft-float and memory library functions. Pseudo instructions for its arguments may have split the block in between;
   // the rest of the block then lies further down.
-  static MachineInstr *callBehind(MachineInstr &Marker, const uint32_t *Mask) {
+  static MachineInstr *callBehind(MachineInstr &Marker) {
     MachineBasicBlock *MBB = Marker.getParent();
     auto Begin = std::next(Marker.getIterator());
     for (auto Block = MBB->getIterator(); Block != MBB->getParent()->end(); ++Block) {
       for (MachineInstr &MI : make_range(&*Block == MBB ? Begin : Block->begin(), Block->end())) {
         if (MI.getOpcode() == TargetOpcode::STACKMAP)
           return nullptr;
-        if (isUniformConvention(MI, Mask))
+        if (twin::hasUniformConvention(MI))
           return &MI;
       }
       if (Block->succ_empty())
@@ -73,7 +58,7 @@ struct Label : twin::MachinePass {
           Markers.push_back(&MI);
     for (MachineInstr *Marker : Markers) {
       uint64_t Site = Marker->getOperand(0).getImm();
-      MachineInstr *Call = callBehind(*Marker, Mask);
+      MachineInstr *Call = callBehind(*Marker);
       if (!Call) {
         std::string What = Site == SiblingCall ? "a return" : "uniform call site " + std::to_string(Site);
         violation(MF, What + " has lost its call");
@@ -86,7 +71,7 @@ struct Label : twin::MachinePass {
       }
       uint32_t *Own = MF.allocateRegMask();
       std::copy_n(Mask, MachineOperand::getRegMaskSize(TRI->getNumRegs()), Own);
-      registerMask(*Call)->setRegMask(Own);
+      twin::registerMask(*Call)->setRegMask(Own);
       MCSymbol *Symbol =
           MF.getContext().getOrCreateSymbol(".Ltwin" + Twine(MF.getFunctionNumber()) + "_" + Twine(Site));
       LabelOfMask[Own] = Symbol;
@@ -107,7 +92,7 @@ char Label::ID;
 void twin::restoreLabels(MachineFunction &MF) {
   for (MachineBasicBlock &MBB : MF)
     for (MachineInstr &MI : MBB)
-      if (MachineOperand *Op = registerMask(MI))
+      if (MachineOperand *Op = twin::registerMask(MI))
         if (auto Found = LabelOfMask.find(Op->getRegMask()); Found != LabelOfMask.end())
           MI.setPostInstrSymbol(MF, Found->second);
 }

@@ -59,6 +59,21 @@ bool hasUniformCalls(const MachineFunction &MF) {
   return false;
 }
 
+MachineOperand *registerMask(MachineInstr &MI) {
+  if (MI.isCall())
+    for (MachineOperand &Op : MI.operands())
+      if (Op.isRegMask())
+        return &Op;
+  return nullptr;
+}
+
+bool hasUniformConvention(const MachineInstr &MI) {
+  const MachineFunction &MF = *MI.getMF();
+  const uint32_t *Mask = MF.getSubtarget().getRegisterInfo()->getCallPreservedMask(MF, CallingConv::PreserveNone);
+  return isUniformCall(MI) ||
+         (MI.isCall() && any_of(MI.operands(), [&](auto &Op) { return Op.isRegMask() && Op.getRegMask() == Mask; }));
+}
+
 const MachineInstr *nextReader(const MachineInstr &MI, Register Register) {
   const TargetRegisterInfo *TRI = MI.getMF()->getSubtarget().getRegisterInfo();
   for (const MachineInstr &Behind : make_range(std::next(MachineBasicBlock::const_iterator(MI)), MI.getParent()->end())) {

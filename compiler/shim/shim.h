@@ -81,6 +81,11 @@ const llvm::MachineBasicBlock *onFault(const llvm::MachineInstr &MI);
 const std::vector<uint16_t> *mapBehind(const llvm::MachineInstr &Call);
 /// Sorts blocks by their ranks, which are asked for in the present order; equals stay as they are. Tells whether any has moved.
 bool sortBlocks(llvm::MachineFunction &MF, llvm::function_ref<unsigned(const llvm::MachineBasicBlock &)> Rank);
+/// The operand of a call that says which registers it preserves; null for other instructions.
+llvm::MachineOperand *registerMask(llvm::MachineInstr &MI);
+/// Whether `MI` is a call or a jump that passes its arguments by the uniform convention. Soft-float and memory library calls use
+/// the C convention.
+bool hasUniformConvention(const llvm::MachineInstr &MI);
 /// The instruction in the same block that is the first to read what `MI` leaves in a physical register; null if none does.
 const llvm::MachineInstr *nextReader(const llvm::MachineInstr &MI, llvm::Register Register);
 /// The opcode with this name; the headers with the numbers are not installed. This is slow, and seldom needed.

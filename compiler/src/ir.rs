@@ -587,6 +587,11 @@ impl Value {
         llvm!(LLVMGetTailCallKind(self.0)) == LLVMTailCallKind::LLVMTailCallKindMustTail
     }
 
+    /// How the call may be turned into a jump.
+    pub fn tail_kind(self) -> LLVMTailCallKind {
+        llvm!(LLVMGetTailCallKind(self.0))
+    }
+
     /// Sets how the call may be turned into a jump.
     pub fn set_tail_kind(self, kind: LLVMTailCallKind) {
         llvm!(LLVMSetTailCallKind(self.0, kind));
@@ -814,10 +819,10 @@ impl Value {
         llvm!(LLVMSetUnnamedAddress(self.0, LLVMUnnamedAddr::LLVMNoUnnamedAddr));
     }
 
-    /// Creates an empty function of type `ty` that takes over name, linkage, function attributes and those at the
-    /// indices `kept`, and the body of `self`, and replaces it everywhere. Parameters are left to the caller, who
-    /// gets the old ones back.
-    pub fn retype(self, module: Module, ty: Type, kept: impl Iterator<Item = c_uint>) -> (Value, Vec<Value>) {
+    /// Creates an empty function of type `ty` that takes over name, linkage, metadata, function attributes and those at the
+    /// indices `kept` (old and new ones), and the body of `self`, and replaces it everywhere. Parameters are left to the
+    /// caller, who gets the old ones back.
+    pub fn retype(self, module: Module, ty: Type, kept: impl Iterator<Item = (c_uint, c_uint)>) -> (Value, Vec<Value>) {
         let name = self.name();
         let new = Value(llvm!(LLVMAddFunction(module.raw, c"".as_ptr(), ty.0)));
         llvm!({
@@ -837,11 +842,17 @@ impl Value {
             if LLVMHasPersonalityFn(self.0) != 0 {
                 LLVMSetPersonalityFn(new.0, LLVMGetPersonalityFn(self.0));
             }
-            LLVMSetSubprogram(new.0, LLVMGetSubprogram(self.0));
+            let mut count = 0;
+            let metadata = LLVMGlobalCopyAllMetadata(self.0, &mut count);
+            for n in 0..count as c_uint {
+                let kind = LLVMValueMetadataEntriesGetKind(metadata, n);
+                LLVMGlobalSetMetadata(new.0, kind, LLVMValueMetadataEntriesGetMetadata(metadata, n));
+            }
+            LLVMDisposeValueMetadataEntries(metadata);
             LLVMSetSubprogram(self.0, std::ptr::null_mut());
         });
-        for index in std::iter::once(FUNCTION_INDEX).chain(kept) {
-            for attribute in self.attributes(index) {
+        for (old, index) in std::iter::once((FUNCTION_INDEX, FUNCTION_INDEX)).chain(kept) {
+            for attribute in self.attributes(old) {
                 new.add_attribute(index, attribute);
             }
         }

@@ -101,6 +101,7 @@ fn lower_module(module: &Module, machine: &TargetMachine, mode: Mode) -> Result<
     if lower::signatures::run(ir, &mut conventions)? {
         passes(module, machine, "function(sroa,instcombine<no-verify-fixpoint>,simplifycfg)")?;
     }
+    lower::registers::run(ir, &mut conventions);
     lower::tls::run(ir);
     lower::labels::number(ir);
     lower::vectors::run(ir);

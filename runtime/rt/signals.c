@@ -175,7 +175,7 @@ static void call_handler(const struct sigaction *action, int signal, struct sigi
     if (stack) {
         __twin_handler_on_stack(handler, signal, info, context, stack & -16ul);
     } else {
-        handler(signal, info, context);
+        handler(0, 0, 0, 0, signal, info, context);
     }
     self.signal_depth--;
 }

@@ -283,7 +283,9 @@ struct clone {
 long __twin_clone(const struct clone *clone);
 _Noreturn void __twin_enter_thread(uint64_t sp);
 _Noreturn void __twin_unmap_and_exit(uint64_t stack, uint64_t size);
-typedef __attribute__((preserve_none)) void (*handler_function)(int, struct siginfo *, struct program_context *);
+// A uniform function, whose arguments begin in the fifth register of this convention (compiler/src/lower/registers.rs).
+typedef __attribute__((preserve_none)) void (*handler_function)(long, long, long, long, int, struct siginfo *,
+                                                                struct program_context *);
 void __twin_handler_on_stack(handler_function handler, int signal, struct siginfo *info,
                              struct program_context *context, uint64_t sp);
 

@@ -3,6 +3,7 @@
 pub mod aggregates;
 pub mod allocas;
 pub mod labels;
+pub mod registers;
 pub mod returns;
 pub mod signatures;
 pub mod tls;

@@ -10,9 +10,12 @@ use crate::error::Unsupported;
 use crate::ir::{FUNCTION_INDEX, Module, RETURN_INDEX, Type, Value};
 use inkwell::llvm_sys::{LLVMTailCallKind, LLVMTypeKind};
 
-/// Integer argument registers. `preserve_none` has two more on both ISAs: the next one holds the address of the block,
-/// and x86-64 needs the last one for the target of an indirect tail call.
-const INTEGER_REGISTERS: u64 = 10;
+/// Integer argument registers, the first ones and those for what comes then (`registers`). `preserve_none` has two more on
+/// both ISAs: the next one holds the address of the block, and x86-64 needs the last one for the target of an indirect tail
+/// call.
+const INTEGER_REGISTERS: u64 = EARLY_REGISTERS + LATE_REGISTERS;
+pub(super) const EARLY_REGISTERS: u64 = 6;
+pub(super) const LATE_REGISTERS: u64 = 4;
 /// Floating-point argument registers of both ISAs.
 const FLOAT_REGISTERS: u64 = 8;
 /// Integer and floating-point result registers of both ISAs that we use.
@@ -52,6 +55,16 @@ fn registers(module: Module, ty: Type) -> Registers {
     }
 }
 
+/// Integer registers that a value occupies.
+pub(super) fn integer_registers(module: Module, ty: Type) -> u64 {
+    registers(module, ty).integer
+}
+
+/// Whether a value is one integer: others may travel in several registers.
+fn is_integer(ty: Type) -> bool {
+    matches!(ty.kind(), LLVMTypeKind::LLVMIntegerTypeKind | LLVMTypeKind::LLVMPointerTypeKind)
+}
+
 /// How the arguments of one function type travel.
 struct Plan {
     /// The type as lowered.
@@ -80,7 +93,11 @@ fn plan(module: Module, ty: Type) -> Plan {
     let mut end = 0;
     for (index, param) in params.iter().enumerate() {
         let r = registers(module, *param);
-        if used.integer + r.integer <= INTEGER_REGISTERS && used.float + r.float <= FLOAT_REGISTERS {
+        let is_late = r.integer > 0 && used.integer + r.integer > EARLY_REGISTERS;
+        let fits = used.integer + r.integer <= INTEGER_REGISTERS && used.float + r.float <= FLOAT_REGISTERS;
+        // Nothing travels in registers of both kinds.
+        let is_whole = used.integer >= EARLY_REGISTERS && r.integer == 1 && is_integer(*param);
+        if fits && (!is_late || is_whole) {
             used = Registers { integer: used.integer + r.integer, float: used.float + r.float };
             kept.push(index);
         }
@@ -315,6 +332,7 @@ fn lower_definition(module: Module, conventions: &mut Conventions, function: Val
     let mut has_lists = false;
     let kept_in_place = plan.kept.iter().enumerate().take_while(|(a, b)| a == *b).count() as u32;
     let attributes = if plan.result_in_memory { 0..0 } else { RETURN_INDEX..kept_in_place + 1 };
+    let attributes = attributes.map(|index| (index, index));
     let (new, old_params) = function.retype(module, plan.ty, attributes);
     new.remove_attribute(FUNCTION_INDEX, "memory");
     new.remove_attribute(FUNCTION_INDEX, "allocsize");

@@ -17,10 +17,6 @@ use std::ops::Range;
 /// Slots are at the bottom of the frame; more bytes of them are not looked at.
 const MAX_BYTES: i64 = 1 << 18;
 
-/// Integer arguments whose registers say on both ISAs which argument it is: the next ones may also hold a small
-/// integer, which has a register order of its own.
-const SHARED_ARGUMENTS: usize = 4;
-
 /// A piece of the frame that is accessed as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Slot {
@@ -294,10 +290,7 @@ fn meaning_of(functions: Pair<&Function>, side: Side, value: Value) -> Option<Me
         Value::Frame(n) => Some(Meaning::Frame(n)),
         Value::Entry(register) => match register.vector_number() {
             Some(n) => Some(Meaning::VectorArgument(n.into())),
-            None => {
-                let position = isa.arguments().iter().position(|r| *r == register);
-                position.filter(|n| *n < SHARED_ARGUMENTS).map(Meaning::Argument)
-            }
+            None => isa.arguments().iter().position(|r| *r == register).map(Meaning::Argument),
         },
         Value::Opaque(origin) => {
             let graph = &functions[side].body.graph;

@@ -15,17 +15,20 @@ const LINK: Reg = Reg::integer(30);
 /// The number that means the zero register or the stack pointer.
 const ZERO: u16 = 31;
 
-static ARGUMENTS: [Reg; 17] = {
-    let mut registers = [Reg::integer(20); 17];
+static ARGUMENTS: [Reg; 17] = numbered([24, 25, 26, 27, 28, 0, 20, 21, 22, 23, 1, 2, 3, 4, 5, 6, 7]);
+static NATIVE_ARGUMENTS: [Reg; 8] = numbered([0, 1, 2, 3, 4, 5, 6, 7]);
+static RESULTS: [Reg; 2] = [Reg::integer(0), Reg::integer(1)];
+static VECTOR_RESULTS: [Reg; 2] = [Reg::vector(0), Reg::vector(1)];
+
+const fn numbered<const N: usize>(numbers: [u8; N]) -> [Reg; N] {
+    let mut registers = [SP; N];
     let mut n = 0;
-    while n < 17 {
-        registers[n] = Reg::integer(if n < 9 { 20 + n as u8 } else { n as u8 - 9 });
+    while n < N {
+        registers[n] = Reg::integer(numbers[n]);
         n += 1;
     }
     registers
-};
-static RESULTS: [Reg; 2] = [Reg::integer(0), Reg::integer(1)];
-static VECTOR_RESULTS: [Reg; 2] = [Reg::vector(0), Reg::vector(1)];
+}
 
 impl Isa for Aarch64 {
     fn name(&self) -> &'static str {
@@ -61,8 +64,7 @@ impl Isa for Aarch64 {
     }
 
     fn native_arguments(&self) -> &'static [Reg] {
-        // Uniform functions use them too, behind x20 to x28.
-        &ARGUMENTS[9..]
+        &NATIVE_ARGUMENTS
     }
 
     fn native_scratch(&self) -> RegSet {

@@ -22,8 +22,7 @@ const R9: Reg = Reg::integer(9);
 const R11: Reg = Reg::integer(11);
 
 static ARGUMENTS: [Reg; 12] =
-    [Reg::integer(12), Reg::integer(13), Reg::integer(14), Reg::integer(15), RDI, RSI, RDX, RCX, R8, R9, R11, RAX];
-static NATIVE_ARGUMENTS: [Reg; 6] = [RDI, RSI, RDX, RCX, R8, R9];
+    [RDI, RSI, RDX, RCX, R8, R9, Reg::integer(12), Reg::integer(13), Reg::integer(14), Reg::integer(15), R11, RAX];
 static RESULTS: [Reg; 2] = [RAX, RDX];
 static VECTOR_RESULTS: [Reg; 2] = [Reg::vector(0), Reg::vector(1)];
 
@@ -67,7 +66,8 @@ impl Isa for X86_64 {
     }
 
     fn native_arguments(&self) -> &'static [Reg] {
-        &NATIVE_ARGUMENTS
+        // Uniform functions begin with the same.
+        &ARGUMENTS[..6]
     }
 
     fn native_scratch(&self) -> RegSet {
