@@ -1,6 +1,7 @@
 // Lays out the frame right before prologue insertion, and checks that nothing but slots lives across uniform
-// calls: [return address][saved FP or nothing][locals][slots][private: spill slots, padded to the larger ISA's], or
-// private memory above the slots: next to the stack pointer comes what more instructions access, as near offsets are short.
+// calls: [return address][nothing][locals][slots][private: spill slots, padded to the larger ISA's], or private memory above
+// the slots; [return address][saved frame pointer][slots][private][locals], or private memory first. Next to the register by
+// which they are addressed come those that more instructions access, as near offsets are short.
 #include "shim.h"
 
 #include "llvm/ADT/BitVector.h"
@@ -276,6 +277,8 @@ struct Place : twin::MachinePass {
         Needs.spill_accesses += Accesses.lookup(FI);
       }
     stable_sort(Private, [&](int A, int B) { return Accesses.lookup(A) < Accesses.lookup(B); });
+    if (Needs.pointer)
+      std::reverse(Private.begin(), Private.end());
     for (int FI : Private)
       Needs.spills = alignTo(Needs.spills + MFI.getObjectSize(FI), MFI.getObjectAlign(FI));
     Needs.spills = alignTo(Needs.spills, 16);
@@ -294,22 +297,27 @@ struct Place : twin::MachinePass {
       Top = alignTo(Top + MFI.getObjectSize(FI), MFI.getObjectAlign(FI));
       MFI.mapLocalFrameObject(FI, -Top);
     };
-    auto MapSlots = [&] {
-      if (Uniform.Slots >= 0)
-        Map(Uniform.Slots);
+    auto MapUniform = [&](int FI) {
+      if (FI >= 0)
+        Map(FI);
       Top = alignTo(Top, 16);
     };
-    bool SlotsLast = Needs.slot_accesses > Needs.spill_accesses;
-    if (Uniform.Locals >= 0)
-      Map(Uniform.Locals);
-    if (!SlotsLast)
-      MapSlots();
-    int64_t End = (Top = alignTo(Top, 16)) + Needs.spills;
-    for (int FI : Private)
-      Map(FI);
-    Top = End;
-    if (SlotsLast)
-      MapSlots();
+    auto MapPrivate = [&] {
+      int64_t End = Top + Needs.spills;
+      for (int FI : Private)
+        Map(FI);
+      Top = End;
+    };
+    if (!Needs.pointer)
+      MapUniform(Uniform.Locals);
+    bool SlotsNear = Needs.slot_accesses > Needs.spill_accesses;
+    if (SlotsNear == Needs.pointer)
+      MapUniform(Uniform.Slots);
+    MapPrivate();
+    if (SlotsNear != Needs.pointer)
+      MapUniform(Uniform.Slots);
+    if (Needs.pointer)
+      MapUniform(Uniform.Locals);
     MFI.setLocalFrameSize(Top + Needs.bottom - OwnBottom);
     MFI.setLocalFrameMaxAlign(Align(16));
     MFI.setUseLocalStackAllocationBlock(true);

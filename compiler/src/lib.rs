@@ -7,6 +7,7 @@ pub mod codegen;
 pub mod convention;
 pub mod driver;
 pub mod error;
+pub mod frame_pointer;
 pub mod ir;
 pub mod isa;
 pub mod loops;

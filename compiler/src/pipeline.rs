@@ -4,7 +4,7 @@ use crate::convention::{Conventions, Mode, Symbols};
 use crate::ir::{self, FUNCTION_INDEX, Value};
 use crate::processor::{self, Processor};
 use crate::times::{self, Phase};
-use crate::{canonical, codegen, isa, lower, lto, polls, record, slots};
+use crate::{canonical, codegen, frame_pointer, isa, lower, lto, polls, record, slots};
 use anyhow::{Context as _, Result, anyhow};
 use inkwell::context::Context;
 use inkwell::memory_buffer::MemoryBuffer;
@@ -12,6 +12,9 @@ use inkwell::module::Module;
 use inkwell::passes::PassBuilderOptions;
 use inkwell::targets::TargetMachine;
 use twin_linker::lto::Job;
+
+/// What the addresses of functions are multiples of.
+const FUNCTION_ALIGN: u64 = 16;
 
 /// How far the front end has optimised the bitcode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,10 +129,14 @@ fn lower_module(module: &Module, machine: &TargetMachine, mode: Mode) -> Result<
         .into_iter()
         .filter(|f| f.instructions().into_iter().any(|i| i.is_call() && conventions.is_uniform_call(i)))
         .collect();
-    frame_pointers(ir, &framed);
+    frame_pointer::settle(ir, &framed);
     verify(module, "lowering")?;
     lower::allocas::run(ir, &mut conventions, &framed);
-    ir.definitions().into_iter().for_each(|function| processor::keep_stack_alignment(ir, function));
+    for function in ir.definitions() {
+        processor::keep_stack_alignment(ir, function);
+        // Where several functions share a section, they begin at the same offsets.
+        function.set_alignment(function.alignment().max(FUNCTION_ALIGN));
+    }
     time.turn_to(Phase::Slots);
     slots::run(ir, &conventions, &framed)?;
     verify(module, "slot placement")?;
@@ -139,22 +146,6 @@ fn lower_module(module: &Module, machine: &TargetMachine, mode: Mode) -> Result<
     slots::mark(ir, &conventions, &framed)?;
     verify(module, "marking")?;
     Ok(conventions.symbols(ir))
-}
-
-/// Tells the code generators which functions keep a frame pointer: of those that can be on the stack at a hop, who is asked
-/// to (as at `-O0`) or asks for the address of a frame. The others do not touch the register.
-fn frame_pointers(ir: ir::Module, framed: &[Value]) {
-    const NAME: &str = "frame-pointer";
-    let asks = |i: Value| i.called_intrinsic().is_some_and(|name| name.starts_with("llvm.frameaddress"));
-    let wanted = |function: &Value| {
-        matches!(function.string_attribute(NAME).as_deref(), Some("all" | "non-leaf" | "non-leaf-no-reserve"))
-            || function.instructions().into_iter().any(|i| i.is_call() && asks(i))
-    };
-    let values: Vec<&str> = framed.iter().map(|f| if wanted(f) { "all" } else { "reserved" }).collect();
-    ir.definitions().into_iter().for_each(|function| function.remove_string_attribute(NAME));
-    for (function, value) in framed.iter().zip(values) {
-        function.add_attribute(FUNCTION_INDEX, ir.string_attribute(NAME, value));
-    }
 }
 
 /// Runs LLVM's optimisation pipeline `names` as clang does.

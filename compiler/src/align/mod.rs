@@ -14,8 +14,6 @@ use crate::times;
 use anyhow::{Result, bail};
 use code::{Function, Place};
 
-/// Functions end at multiples of this.
-const FUNCTION_ALIGN: u64 = 16;
 /// From this round on padding only grows, so that branches which keep changing their length come to rest.
 const GROWING_ROUNDS: usize = 8;
 /// More rounds than any program has been seen to need; two are usual.
@@ -70,21 +68,21 @@ pub(crate) fn run(mut codes: [&mut Code; 2]) -> Result<()> {
 }
 
 /// What the offset of a site must be a multiple of.
-fn granule(end: bool) -> u64 {
-    if end { FUNCTION_ALIGN } else { both().iter().map(|isa| isa.granule()).max().expect("two ISAs") }
+fn granule() -> u64 {
+    both().iter().map(|isa| isa.granule()).max().expect("two ISAs")
 }
 
 /// Whether a function came out with all sites at the same offsets.
 fn aligned([home, visitor]: [&Function; 2]) -> bool {
-    home.sites().zip(visitor.sites()).all(|((site, a), (_, b))| a == b && a % granule(site.is_none()) == 0)
+    home.sites().zip(visitor.sites()).all(|((_, a), (_, b))| a == b && a % granule() == 0)
 }
 
 /// Chooses the padding of all sites of a function anew, or only adds to it.
 fn solve(functions: [&mut Function; 2], grow: bool) {
     let mut walks = functions.map(|f| Walk { places: &mut f.places, grow, next: 0, position: 0, padding: None });
-    while let Some(end) = walks[0].walk_to_site() {
+    while walks[0].walk_to_site() {
         walks[1].walk_to_site();
-        let target = walks[0].position.max(walks[1].position).next_multiple_of(granule(end));
+        let target = walks[0].position.max(walks[1].position).next_multiple_of(granule());
         for walk in &mut walks {
             walk.pad_to(target);
         }
@@ -103,8 +101,8 @@ struct Walk<'f> {
 }
 
 impl Walk<'_> {
-    /// Goes to the next site; tells whether it is the end of a function, or `None` if there is none.
-    fn walk_to_site(&mut self) -> Option<bool> {
+    /// Goes to the next site; tells whether there is one.
+    fn walk_to_site(&mut self) -> bool {
         while self.next < self.places.len() {
             let n = self.next;
             self.next += 1;
@@ -119,10 +117,10 @@ impl Walk<'_> {
                     self.padding = Some(n);
                     self.position += if self.grow { bytes } else { 0 };
                 }
-                Mark::Site(number) => return Some(number.is_none()),
+                Mark::Site(_) => return true,
             }
         }
-        None
+        false
     }
 
     /// Lengthens the padding before the site so that it comes to be at `target`.

@@ -1,11 +1,13 @@
 //! Assigns slots to values such that values whose slots are in use at the same time do not share one. What more
-//! instructions access is nearer to the begin, where offsets are short.
+//! instructions access is nearer to the begin, which is next to the stack pointer, or to the end, next to a frame pointer:
+//! there offsets are short.
 
 use super::bitset::BitSet;
 use super::live::Liveness;
 use super::{SlotValue, Strategy};
 use crate::ir::Module;
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// Bytes of the smallest vector register.
 const VECTOR: u64 = 16;
@@ -19,13 +21,14 @@ struct Slot {
 }
 
 /// Sets the offset of every value and returns the size of the slots object in bytes. `accesses` says for each value how many
-/// instructions access its slot.
+/// instructions access its slot, `framed` whether the function has a frame pointer.
 pub fn assign(
     module: Module,
     live: &Liveness,
     index: &HashMap<usize, usize>,
     values: &mut [SlotValue],
     accesses: &[usize],
+    framed: bool,
 ) -> u64 {
     let count = values.len();
     let conflicts = conflicts(live, index, values);
@@ -51,16 +54,17 @@ pub fn assign(
     // By accesses for each byte.
     let weight = |slot: &Slot| slot.members.iter().map(|&i| accesses[i]).sum::<usize>() as u64;
     slots.sort_by(|a, b| (weight(b) * a.size).cmp(&(weight(a) * b.size)));
-    let offsets = pack(slots.iter().map(|slot| (slot.align, slot.size)));
-    for (slot, offset) in slots.iter().zip(&offsets) {
-        slot.members.iter().for_each(|&i| values[i].offset = *offset);
+    let ranges = pack(slots.iter().map(|slot| (slot.align, slot.size.next_multiple_of(slot.align))));
+    let size = ranges.iter().map(|range| range.end).max().unwrap_or(0).next_multiple_of(16);
+    for (slot, range) in slots.iter().zip(&ranges) {
+        let offset = if framed { size - range.end } else { range.start };
+        slot.members.iter().for_each(|&i| values[i].offset = offset);
     }
-    let ends = slots.iter().zip(&offsets).map(|(slot, offset)| offset + slot.size);
-    ends.max().unwrap_or(0).next_multiple_of(16)
+    size
 }
 
-/// Offsets for things with these alignments and sizes: each the first that is free.
-fn pack(shapes: impl Iterator<Item = (u64, u64)>) -> Vec<u64> {
+/// Places for things with these alignments and sizes: each the first that is free.
+fn pack(shapes: impl Iterator<Item = (u64, u64)>) -> Vec<Range<u64>> {
     let mut gaps = vec![(0u64, u64::MAX)];
     let place = |(align, size): (u64, u64)| {
         let at = |&(begin, end): &(u64, u64)| {
@@ -72,7 +76,7 @@ fn pack(shapes: impl Iterator<Item = (u64, u64)>) -> Vec<u64> {
         let (begin, end) = gaps[gap];
         let rest = [(begin, offset), (offset + size, end)];
         gaps.splice(gap..=gap, rest.into_iter().filter(|(begin, end)| begin < end));
-        offset
+        offset..offset + size
     };
     shapes.map(place).collect()
 }
@@ -134,6 +138,7 @@ mod tests {
     #[test]
     fn gaps_are_filled_in_order() {
         let shapes = [(4, 4), (16, 16), (8, 8), (2, 2), (8, 8), (1, 1), (4, 4)];
-        assert_eq!(pack(shapes.into_iter()), [0, 16, 8, 4, 32, 6, 40]);
+        let begins: Vec<u64> = pack(shapes.into_iter()).iter().map(|range| range.start).collect();
+        assert_eq!(begins, [0, 16, 8, 4, 32, 6, 40]);
     }
 }

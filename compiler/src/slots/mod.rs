@@ -18,6 +18,7 @@ mod recompute;
 mod webs;
 
 use crate::convention::Conventions;
+use crate::frame_pointer;
 use crate::ir::{FUNCTION_INDEX, Module, Type, Value};
 use crate::loops::{BlockId, Cfg, Loop};
 use bitset::BitSet;
@@ -160,7 +161,11 @@ fn place(module: Module, conventions: &Conventions, function: Value) -> anyhow::
         })
         .collect();
     let accesses: Vec<usize> = values.iter().enumerate().map(|(web, v)| choice.accesses(web, v.strategy)).collect();
-    let size = colour::assign(module, &live, &webs.index, &mut values, &accesses);
+    if choice.wants_frame_pointer(accesses.iter().sum()) {
+        frame_pointer::keep(module, function);
+    }
+    let framed = frame_pointer::is_kept(function);
+    let size = colour::assign(module, &live, &webs.index, &mut values, &accesses, framed);
     let slots = module.before(entry).alloca(module.bytes(size), 16, SLOTS);
     let hoisted = vec![BTreeMap::new(); live.cfg.blocks.len()];
     let mut placement = Placement {
