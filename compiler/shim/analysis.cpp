@@ -39,12 +39,13 @@ bool runsEachTurn(const Loop &L, const BasicBlock *BB, const DominatorTree &DT) 
 }
 
 // Bytes of the local or global variable that `Pointer` points into, or 0.
-uint64_t objectSize(const Value *Pointer, const DataLayout &DL) {
-  const Value *Object = getUnderlyingObject(Pointer);
+uint64_t objectSize(const SCEV *Pointer, ScalarEvolution &SE, const DataLayout &DL) {
+  const auto *Base = dyn_cast<SCEVUnknown>(SE.getPointerBase(Pointer));
+  const Value *Object = Base ? getUnderlyingObject(Base->getValue()) : nullptr;
   std::optional<TypeSize> Size;
-  if (const auto *Local = dyn_cast<AllocaInst>(Object))
+  if (const auto *Local = dyn_cast_or_null<AllocaInst>(Object))
     Size = Local->getAllocationSize(DL);
-  else if (const auto *Global = dyn_cast<GlobalVariable>(Object); Global && Global->hasDefinitiveInitializer())
+  else if (const auto *Global = dyn_cast_or_null<GlobalVariable>(Object); Global && Global->hasDefinitiveInitializer())
     Size = DL.getTypeAllocSize(Global->getValueType());
   return Size && !Size->isScalable() ? Size->getFixedValue() : 0;
 }
@@ -59,7 +60,7 @@ uint64_t boundByObject(const Loop &L, Instruction &I, ScalarEvolution &SE) {
   if (!Step || !Walk->isAffine() || Step->getAPInt().isZero())
     return 0;
   uint64_t Bytes = Step->getAPInt().abs().getLimitedValue();
-  uint64_t Size = objectSize(Pointer, I.getDataLayout());
+  uint64_t Size = objectSize(Walk, SE, I.getDataLayout());
   return Size ? Size / Bytes + 1 : 0;
 }
 
