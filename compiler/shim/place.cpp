@@ -1,7 +1,7 @@
 // Lays out the frame right before prologue insertion, and checks that nothing but slots lives across uniform
-// calls: [return address][nothing][locals][slots][private: spill slots, padded to the larger ISA's], or private memory above
-// the slots; [return address][saved frame pointer][slots][private][locals], or private memory first. Next to the register by
-// which they are addressed come those that more instructions access, as near offsets are short.
+// calls: [return address][saved FP or nothing][locals][slots][private: spill slots, padded to the larger ISA's], or
+// private memory above the slots: next to the stack pointer, or to a frame pointer, comes what more instructions access, as
+// near offsets are short.
 #include "shim.h"
 
 #include "llvm/ADT/BitVector.h"
@@ -308,16 +308,13 @@ struct Place : twin::MachinePass {
         Map(FI);
       Top = End;
     };
-    if (!Needs.pointer)
-      MapUniform(Uniform.Locals);
+    MapUniform(Uniform.Locals);
     bool SlotsNear = Needs.slot_accesses > Needs.spill_accesses;
     if (SlotsNear == Needs.pointer)
       MapUniform(Uniform.Slots);
     MapPrivate();
     if (SlotsNear != Needs.pointer)
       MapUniform(Uniform.Slots);
-    if (Needs.pointer)
-      MapUniform(Uniform.Locals);
     MFI.setLocalFrameSize(Top + Needs.bottom - OwnBottom);
     MFI.setLocalFrameMaxAlign(Align(16));
     MFI.setUseLocalStackAllocationBlock(true);

@@ -73,6 +73,15 @@ struct Rematerialise : twin::MachinePass {
     return true;
   }
 
+  // Instructions of a clone of `MI`.
+  unsigned length(const MachineInstr &MI) const {
+    unsigned Count = 1;
+    for (const MachineOperand &Op : MI.all_uses())
+      if (Op.getReg().isVirtual())
+        Count += length(*MRI->getUniqueVRegDef(Op.getReg()));
+    return Count;
+  }
+
   // Collects what a clone of `MI` writes besides its result.
   void clobbers(const MachineInstr &MI, SmallSetVector<Register, 2> &Regs) const {
     for (const MachineOperand &Op : MI.operands()) {
@@ -294,10 +303,11 @@ struct Rematerialise : twin::MachinePass {
       }
   }
 
-  // Blocks whose last uniform call comes last in front of a use among `Uses` on some way from `Def`.
-  SmallSetVector<MachineBasicBlock *, 8> callsInFront(MachineInstr &Def, ArrayRef<MachineOperand *> Uses) const {
-    SmallSetVector<MachineBasicBlock *, 8> Calls;
-    SmallSetVector<MachineBasicBlock *, 16> Work;
+  // Blocks whose last uniform call comes last in front of a use among `Uses` on some way from `Def`, and the blocks that a value
+  // made there comes through.
+  using BlockSet = SmallSetVector<MachineBasicBlock *, 16>;
+  std::pair<BlockSet, BlockSet> callsInFront(MachineInstr &Def, ArrayRef<MachineOperand *> Uses) const {
+    BlockSet Calls, Work;
     auto Enter = [&](MachineBasicBlock &MBB) {
       if (CallsIn.lookup(&MBB) > (&MBB == Def.getParent() ? CallsBefore.lookup(&Def) : 0))
         Calls.insert(&MBB);
@@ -314,7 +324,16 @@ struct Rematerialise : twin::MachinePass {
     for (size_t I = 0; I < Work.size(); ++I)
       for (MachineBasicBlock *Pred : Work[I]->predecessors())
         Enter(*Pred);
-    return Calls;
+    return {Calls, Work};
+  }
+
+  // Whether a native call in `MBB` leaves no register of those that can hold `Reg`: it would be stored and loaded each time.
+  bool isDestroyedIn(MachineBasicBlock &MBB, Register Reg) const {
+    const TargetRegisterClass &Class = *MRI->getRegClass(Reg);
+    return any_of(MBB, [&](MachineInstr &MI) {
+      const MachineOperand *Mask = twin::isUniformCall(MI) ? nullptr : twin::registerMask(MI);
+      return Mask && all_of(Class, [&](MCPhysReg Each) { return Mask->clobbersPhysReg(Each); });
+    });
   }
 
   uint64_t frequency(const MachineBasicBlock &MBB) const { return Frequencies->getBlockFreq(&MBB).getFrequency(); }
@@ -330,12 +349,15 @@ struct Rematerialise : twin::MachinePass {
       unsigned Before = callsBefore(*MBB, At);
       (Before && Before < CallsIn.lookup(MBB) ? Between : Behind).push_back(Op);
     }
-    auto Calls = callsInFront(Def, Behind);
-    uint64_t AtCalls = 0, AtUses = 0;
+    auto [Calls, Through] = callsInFront(Def, Behind);
+    uint64_t AtCalls = 0, AtUses = 0, Length = length(Def);
     for (MachineBasicBlock *MBB : Calls)
-      AtCalls = SaturatingAdd(AtCalls, frequency(*MBB));
+      AtCalls = SaturatingMultiplyAdd(frequency(*MBB), Length, AtCalls);
+    for (MachineBasicBlock *MBB : Through)
+      if (isDestroyedIn(*MBB, Def.getOperand(0).getReg()))
+        AtCalls = SaturatingMultiplyAdd(frequency(*MBB), uint64_t(2), AtCalls);
     for (MachineOperand *Op : Behind)
-      AtUses = SaturatingAdd(AtUses, frequency(*placeOf(*Op).first));
+      AtUses = SaturatingMultiplyAdd(frequency(*placeOf(*Op).first), Length, AtUses);
     if (AtCalls >= AtUses)
       return;
 

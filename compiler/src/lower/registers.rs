@@ -97,7 +97,8 @@ fn order_call(module: Module, call: Value) {
 fn order_definition(module: Module, conventions: &mut Conventions, function: Value) {
     let ty = function.value_type();
     let Some(order) = order(module, ty) else { return };
-    let signed: Vec<bool> = (1..=ty.params().len()).map(|index| is_signed(&function.attributes(index as u32))).collect();
+    let signed: Vec<bool> =
+        (1..=ty.params().len()).map(|index| is_signed(&function.attributes(index as u32))).collect();
     let (new, old_params) = function.retype(module, ordered_type(module, ty, &order), attributes(ty, &order));
     conventions.renamed(function, new);
     for (parameter, value) in order.iter().zip(new.params()) {

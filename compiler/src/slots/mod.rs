@@ -21,6 +21,7 @@ use crate::convention::Conventions;
 use crate::frame_pointer;
 use crate::ir::{FUNCTION_INDEX, Module, Type, Value};
 use crate::loops::{BlockId, Cfg, Loop};
+use crate::lower::allocas::LOCALS;
 use bitset::BitSet;
 use choice::Choice;
 use contents::{Access, Kind, Renames};
@@ -161,7 +162,10 @@ fn place(module: Module, conventions: &Conventions, function: Value) -> anyhow::
         })
         .collect();
     let accesses: Vec<usize> = values.iter().enumerate().map(|(web, v)| choice.accesses(web, v.strategy)).collect();
-    if choice.wants_frame_pointer(accesses.iter().sum()) {
+    let is_locals = |i: &Value| i.opcode() == LLVMOpcode::LLVMAlloca && i.name() == LOCALS;
+    let locals = function.blocks()[0].instructions().into_iter().find(is_locals);
+    let locals = locals.map_or(0, |locals| module.alloc_size(locals.allocated_type()));
+    if choice.wants_frame_pointer(accesses.iter().sum(), locals) {
         frame_pointer::keep(module, function);
     }
     let framed = frame_pointer::is_kept(function);

@@ -22,14 +22,10 @@ pub fn run(module: Module, conventions: &Conventions, function: Value) {
         }
     }
     let live = Liveness::new(Cfg::new(function), conventions);
-    let mut across = vec![false; live.values.len()];
-    for (_, crossing) in &live.crossing {
-        crossing.iter().for_each(|&n| across[n] = true);
-    }
-    let is_kept = |v: Value| live.number.get(&v).is_some_and(|&n| across[n]);
+    let candidates = Candidates::new(function, &live);
     // Users before their operands, so that chains are cloned whole.
-    for (n, &value) in live.values.iter().enumerate().rev() {
-        if !across[n] || !is_cheap(value, &is_kept, 0) {
+    for &value in live.values.iter().rev() {
+        if !candidates.is_kept(value) || !candidates.is_cheap(value, 0) {
             continue;
         }
         for user in value.users() {
@@ -37,7 +33,7 @@ pub fn run(module: Module, conventions: &Conventions, function: Value) {
                 continue;
             }
             while let Some(index) = user.operands().into_iter().position(|o| o == value) {
-                user.replace_use(index, clone(module, value, user.use_place(index), &is_kept));
+                user.replace_use(index, candidates.clone(module, value, user.use_place(index)));
             }
         }
         if !value.has_uses() {
@@ -46,20 +42,68 @@ pub fn run(module: Module, conventions: &Conventions, function: Value) {
     }
 }
 
-/// Whether `value` can be had at any point from constants, the frame, and values that are kept anyway.
-fn is_cheap(value: Value, is_kept: &impl Fn(Value) -> bool, depth: u32) -> bool {
-    use LLVMOpcode::*;
-    if !value.is_instruction() || depth > MAX_DEPTH {
-        return false;
-    }
-    match value.opcode() {
-        LLVMCall => value.called_intrinsic().is_some_and(|n| n.starts_with("llvm.thread.pointer")),
-        // Offsets that vary would have to be kept themselves.
-        LLVMGetElementPtr | LLVMPtrToInt | LLVMIntToPtr | LLVMAnd => {
-            let operands = value.operands();
-            operands[1..].iter().all(|o| is_constant(*o)) && is_base(operands[0], is_kept, depth)
+/// What lives across uniform calls.
+struct Candidates<'a> {
+    live: &'a Liveness,
+    /// The frequencies of the calls that each value lives across, in all.
+    calls: Vec<Option<f64>>,
+    frequency: Vec<f64>,
+}
+
+impl Candidates<'_> {
+    fn new(function: Value, live: &Liveness) -> Candidates<'_> {
+        let frequency = live.cfg.frequencies(function);
+        let mut calls = vec![None; live.values.len()];
+        for (call, crossing) in &live.crossing {
+            let here = live.cfg.id(call.block()).map_or(0.0, |block| frequency[block.index()]);
+            crossing.iter().for_each(|&n| *calls[n].get_or_insert(0.0) += here);
         }
-        _ => false,
+        Candidates { live, calls, frequency }
+    }
+
+    /// Whether it would live across a call if nothing were done.
+    fn is_kept(&self, value: Value) -> bool {
+        self.live.number.get(&value).is_some_and(|&n| self.calls[n].is_some())
+    }
+
+    /// Whether `value` can be had at any point from constants, the frame, and values that are kept anyway.
+    fn is_cheap(&self, value: Value, depth: u32) -> bool {
+        use LLVMOpcode::*;
+        if !value.is_instruction() || depth > MAX_DEPTH {
+            return false;
+        }
+        match value.opcode() {
+            LLVMCall => value.called_intrinsic().is_some_and(|n| n.starts_with("llvm.thread.pointer")),
+            LLVMAnd if self.is_used_often(value) => false,
+            // Offsets that vary would have to be kept themselves.
+            LLVMGetElementPtr | LLVMPtrToInt | LLVMIntToPtr | LLVMAnd => {
+                let operands = value.operands();
+                operands[1..].iter().all(|o| is_constant(*o)) && self.is_base(operands[0], depth)
+            }
+            _ => false,
+        }
+    }
+
+    fn is_base(&self, value: Value, depth: u32) -> bool {
+        is_constant(value) || self.is_kept(value) || is_frame(value) || self.is_cheap(value, depth + 1)
+    }
+
+    /// Whether an instruction at each use would be executed more often than a store, and loads behind the calls.
+    fn is_used_often(&self, value: Value) -> bool {
+        let of = |instruction: Value| self.live.cfg.id(instruction.block()).map_or(0.0, |b| self.frequency[b.index()]);
+        let uses: f64 = value.users().into_iter().filter(|user| user.is_instruction()).map(of).sum();
+        let calls = self.live.number.get(&value).and_then(|&n| self.calls[n]).unwrap_or(0.0);
+        uses > of(value) + calls
+    }
+
+    fn clone(&self, module: Module, value: Value, before: Value) -> Value {
+        let copy = module.before(before).clone_of(value);
+        for (index, operand) in value.operands().into_iter().enumerate() {
+            if operand.is_instruction() && !is_frame(operand) && self.is_cheap(operand, 0) {
+                copy.set_operand(index, self.clone(module, operand, copy));
+            }
+        }
+        copy
     }
 }
 
@@ -95,26 +139,12 @@ fn only_address(phi: Value) -> Option<Value> {
     found
 }
 
-fn is_base(value: Value, is_kept: &impl Fn(Value) -> bool, depth: u32) -> bool {
-    is_constant(value) || is_kept(value) || is_frame(value) || is_cheap(value, is_kept, depth + 1)
-}
-
 fn is_constant(value: Value) -> bool {
     !value.is_instruction() && !value.is_argument()
 }
 
 fn is_frame(value: Value) -> bool {
     value.is_instruction() && value.opcode() == LLVMOpcode::LLVMAlloca
-}
-
-fn clone(module: Module, value: Value, before: Value, is_kept: &impl Fn(Value) -> bool) -> Value {
-    let copy = module.before(before).clone_of(value);
-    for (index, operand) in value.operands().into_iter().enumerate() {
-        if operand.is_instruction() && !is_frame(operand) && is_cheap(operand, is_kept, 0) {
-            copy.set_operand(index, clone(module, operand, copy, is_kept));
-        }
-    }
-    copy
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ fn compiler(directory: &Path) -> Invocation {
 /// Compiles [`SOURCE`] to `good.o`; makes `bad.o` from it as if the x86-64 code generator had confused two slots, which
 /// the linker cannot notice.
 fn objects(directory: &Path) -> Result<()> {
-    const LOAD: [u8; 4] = [0x48, 0x8b, 0x45, 0xf8]; // mov -8(%rbp), %rax
+    const LOAD: [u8; 4] = [0x48, 0x8b, 0x45, 0xe8]; // mov -24(%rbp), %rax
     std::fs::write(directory.join("good.c"), SOURCE)?;
     compiler(directory).args(["-O2", "-fno-omit-frame-pointer", "-c", "good.c"]).run()?;
     let mut bytes = std::fs::read(directory.join("good.o"))?;
