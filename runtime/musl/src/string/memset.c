@@ -18,7 +18,11 @@ void *memset(void *to, int byte, size_t n)
 		return to;
 	}
 	u128 all = (u128)((uint64_t __attribute__((vector_size(16)))){word, word});
-	for (char *last = t + n - 16; t < last; t += 16) *(u128 *)t = all;
-	*(u128 *)((char *)to + n - 16) = all;
+	char *last = t + n - 16;
+#pragma clang loop unroll(disable)
+	for (; last - t >= STEP; t += STEP) store_step(t, (struct step){{all, all, all, all}});
+#pragma clang loop unroll(disable)
+	for (; t < last; t += 16) *(u128 *)t = all;
+	*(u128 *)last = all;
 	return to;
 }
