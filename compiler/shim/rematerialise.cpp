@@ -383,16 +383,36 @@ struct Rematerialise : twin::MachinePass {
     Uses = Between;
   }
 
+  // Computes `Def` again at `Uses`: for each, as a number that is moved to a register is likely to be wanted in another one each time;
+  // in vector registers once for all uses in a block behind the same call.
+  void cloneAt(MachineFunction &MF, MachineInstr &Def, ArrayRef<MachineOperand *> Uses) {
+    const TargetRegisterClass &Class = *MRI->getRegClass(Def.getOperand(0).getReg());
+    bool Shares = !MRI->getTargetRegisterInfo()->isGeneralPurposeRegister(MF, *Class.begin());
+    DenseMap<std::pair<MachineBasicBlock *, unsigned>, Register> Clones;
+    SmallPtrSet<MachineInstr *, 16> Users;
+    for (MachineOperand *Op : Uses)
+      Users.insert(Op->getParent());
+    for (MachineOperand *Op : Uses) {
+      auto [MBB, At] = placeOf(*Op);
+      unsigned Before = callsBefore(*MBB, At);
+      Register &New = Clones[{MBB, Before}];
+      if (!New || !Shares) {
+        auto First = Shares ? std::find_if(MBB->getFirstNonPHI(), At, [&, Block = MBB](MachineInstr &MI) {
+          return Users.contains(&MI) && callsBefore(*Block, MI.getIterator()) == Before;
+        }) : At;
+        New = clone(quietPlace({MBB, First}, Def), Def);
+      }
+      Op->setReg(New);
+      Op->setIsKill(false);
+    }
+  }
+
   bool rematerialise(MachineFunction &MF, MachineInstr &Def, const BitVector &HasCall) {
     Register Reg = Def.getOperand(0).getReg();
     SmallVector<MachineOperand *, 8> Uses = usesBehindCalls(MF, Reg, HasCall);
     bool Changed = !Uses.empty();
     renewBehindCalls(MF, Def, Uses);
-    for (MachineOperand *Op : Uses) {
-      Register New = clone(quietPlace(placeOf(*Op), Def), Def);
-      Op->setReg(New);
-      Op->setIsKill(false);
-    }
+    cloneAt(MF, Def, Uses);
     if (Changed)
       MRI->clearKillFlags(Reg);
     if (Changed && MRI->use_nodbg_empty(Reg)) {
