@@ -40,7 +40,7 @@ pub fn trials() -> Vec<Trial> {
 /// `twin run --check` hashes stack, heap and data before and after a hop.
 fn memory_is_not_changed(vehicle: &str) -> Result<()> {
     let directory = scratch()?;
-    for (name, every) in [("tree", 1009), ("fft", 499), ("words", 1409)] {
+    for (name, every) in [("tree", 1009), ("fft", 499), ("words", 907)] {
         let source = std::fs::read_to_string(root().join("examples").join(name).with_extension("c"))?;
         let executable = compile(directory.path(), name, &source, &["-O2"])?;
         let every = format!("every={every}");
