@@ -143,7 +143,8 @@ impl Cfg {
 
 /// How many times the loops of a function can turn at most.
 pub struct Turns {
-    /// For each loop: until it ends, together with the loops inside and the functions that it calls.
+    /// For each loop: until it ends, together with the functions that it calls and those loops inside that end soon. The others
+    /// have polls of their own, by which each of their turns comes.
     pub of_loop: Vec<u64>,
     /// For one run of the function.
     pub of_function: u64,
@@ -163,18 +164,25 @@ impl Turns {
             parent[number] = innermost[each.header.index()];
             each.blocks.iter().for_each(|block| innermost[block.index()] = number);
         }
-        let mut inside = vec![0u64; loops.len() + 1];
+        // In all, and without what loops inside turn that have polls.
+        let (mut inside, mut unpolled) = (vec![0u64; loops.len() + 1], vec![0u64; loops.len() + 1]);
         for (block, &number) in cfg.blocks.iter().zip(&innermost) {
             let calls = block.instructions().into_iter().filter(|i| i.is_call());
             for turns in calls.filter_map(|call| callees.get(&call.called_function()?)) {
                 inside[number] = inside[number].saturating_add(*turns);
+                unpolled[number] = inside[number];
             }
         }
         let mut of_loop = vec![0; loops.len()];
         for (number, each) in loops.iter().enumerate().rev() {
             let bound = bounds.get(&cfg.blocks[each.header.index()]).copied().filter(|turns| *turns > 0);
-            of_loop[number] = bound.unwrap_or(u64::MAX).saturating_mul(inside[number].saturating_add(1));
-            inside[parent[number]] = inside[parent[number]].saturating_add(of_loop[number]);
+            let times = |turns: u64| bound.unwrap_or(u64::MAX).saturating_mul(turns.saturating_add(1));
+            of_loop[number] = times(unpolled[number]);
+            let outer = parent[number];
+            inside[outer] = inside[outer].saturating_add(times(inside[number]));
+            if of_loop[number] <= Turns::FEW {
+                unpolled[outer] = unpolled[outer].saturating_add(of_loop[number]);
+            }
         }
         // A retreating edge that is no back edge closes an irreducible cycle.
         let is_reducible = cfg.retreating_edges().iter().all(|(from, to)| cfg.dominates(*to, *from));
