@@ -143,8 +143,8 @@ impl Cfg {
 
 /// How many times the loops of a function can turn at most.
 pub struct Turns {
-    /// For each loop: until it ends, together with the functions that it calls and those loops inside that end soon. The others
-    /// have polls of their own, by which each of their turns comes.
+    /// For each loop: until it ends, together with the functions that it calls and the loops inside. Those that do not end soon
+    /// have polls of their own, by which each of their turns comes but the first: only what is in that one counts.
     pub of_loop: Vec<u64>,
     /// For one run of the function.
     pub of_function: u64,
@@ -164,15 +164,15 @@ impl Turns {
             parent[number] = innermost[each.header.index()];
             each.blocks.iter().for_each(|block| innermost[block.index()] = number);
         }
-        // In all, and without what loops inside turn that have polls.
-        let (mut inside, mut unpolled) = (vec![0u64; loops.len() + 1], vec![0u64; loops.len() + 1]);
+        let mut inside = vec![0u64; loops.len() + 1];
         for (block, &number) in cfg.blocks.iter().zip(&innermost) {
             let calls = block.instructions().into_iter().filter(|i| i.is_call());
             for turns in calls.filter_map(|call| callees.get(&call.called_function()?)) {
                 inside[number] = inside[number].saturating_add(*turns);
-                unpolled[number] = inside[number];
             }
         }
+        // What comes by no poll.
+        let mut unpolled = inside.clone();
         let mut of_loop = vec![0; loops.len()];
         for (number, each) in loops.iter().enumerate().rev() {
             let bound = bounds.get(&cfg.blocks[each.header.index()]).copied().filter(|turns| *turns > 0);
@@ -180,9 +180,8 @@ impl Turns {
             of_loop[number] = times(unpolled[number]);
             let outer = parent[number];
             inside[outer] = inside[outer].saturating_add(times(inside[number]));
-            if of_loop[number] <= Turns::FEW {
-                unpolled[outer] = unpolled[outer].saturating_add(of_loop[number]);
-            }
+            let at_once = if of_loop[number] <= Turns::FEW { of_loop[number] } else { unpolled[number] };
+            unpolled[outer] = unpolled[outer].saturating_add(at_once);
         }
         // A retreating edge that is no back edge closes an irreducible cycle.
         let is_reducible = cfg.retreating_edges().iter().all(|(from, to)| cfg.dominates(*to, *from));
@@ -233,4 +232,40 @@ fn dominators(predecessors: &[Vec<BlockId>]) -> Vec<BlockId> {
         }
     }
     dominator.into_iter().map(|d| d.unwrap_or(entry)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::Module;
+    use inkwell::context::Context;
+    use inkwell::memory_buffer::MemoryBuffer;
+
+    /// Turns of three loops, outermost first, that turn so often: as often as an argument says if that is `%n`.
+    fn turns(limits: [&str; 3]) -> Vec<u64> {
+        let [outer, middle, inner] = limits;
+        let text = format!(
+            "define void @example(i64 %n) {{\nentry:\n br label %a\n\
+             a:\n %i = phi i64 [ 0, %entry ], [ %i2, %a.latch ]\n br label %b\n\
+             b:\n %j = phi i64 [ 0, %a ], [ %j2, %b.latch ]\n br label %c\n\
+             c:\n %k = phi i64 [ 0, %b ], [ %k2, %c ]\n %k2 = add nuw i64 %k, 1\n %kc = icmp ult i64 %k2, {inner}\n\
+             br i1 %kc, label %c, label %b.latch\n\
+             b.latch:\n %j2 = add nuw i64 %j, 1\n %jc = icmp ult i64 %j2, {middle}\n br i1 %jc, label %b, label %a.latch\n\
+             a.latch:\n %i2 = add nuw i64 %i, 1\n %ic = icmp ult i64 %i2, {outer}\n br i1 %ic, label %a, label %end\n\
+             end:\n ret void\n}}\n"
+        );
+        let context = Context::create();
+        let buffer = MemoryBuffer::create_from_memory_range_copy(text.as_bytes(), "test");
+        let module = context.create_module_from_ir(buffer).expect("valid IR");
+        let function = Module::new(&module).definitions()[0];
+        let cfg = Cfg::new(function);
+        Turns::new(function, &cfg, &cfg.loops(), &HashMap::new()).of_loop
+    }
+
+    #[test]
+    fn loops_with_polls_count_for_one_turn() {
+        assert_eq!(turns(["3", "5", "7"]), [3 * (1 + 5 * (1 + 7)), 5 * (1 + 7), 7]);
+        assert_eq!(turns(["3", "5", "%n"]), [3 * (1 + 5), 5, u64::MAX]);
+        assert_eq!(turns(["300", "%n", "1000"]), [300 * (1 + 1000), u64::MAX, 1000]);
+    }
 }
