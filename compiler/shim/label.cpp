@@ -29,8 +29,8 @@ struct Label : twin::MachinePass {
   Label() : MachinePass(ID) {}
   StringRef getPassName() const override { return "Twin: label uniform calls"; }
 
-  // The call that `Marker` speaks of, not one of soft-float and memory library functions. Pseudo instructions for its arguments may have split the block in between;
-  // the rest of the block then lies further down.
+  // The call that `Marker` speaks of, not one of a soft-float or memory function. Pseudo instructions for its arguments may have
+  // split the block in between; the rest of the block then lies further down.
   static MachineInstr *callBehind(MachineInstr &Marker) {
     MachineBasicBlock *MBB = Marker.getParent();
     auto Begin = std::next(Marker.getIterator());

@@ -309,6 +309,7 @@ struct Place : twin::MachinePass {
       Top = End;
     };
     MapUniform(Uniform.Locals);
+    // From the top: what is next to a frame pointer comes first, what is next to the stack pointer last.
     bool SlotsNear = Needs.slot_accesses > Needs.spill_accesses;
     if (SlotsNear == Needs.pointer)
       MapUniform(Uniform.Slots);

@@ -68,10 +68,10 @@ MachineOperand *registerMask(MachineInstr &MI) {
 }
 
 bool hasUniformConvention(const MachineInstr &MI) {
+  const MachineOperand *Mask = registerMask(const_cast<MachineInstr &>(MI));
   const MachineFunction &MF = *MI.getMF();
-  const uint32_t *Mask = MF.getSubtarget().getRegisterInfo()->getCallPreservedMask(MF, CallingConv::PreserveNone);
-  return isUniformCall(MI) ||
-         (MI.isCall() && any_of(MI.operands(), [&](auto &Op) { return Op.isRegMask() && Op.getRegMask() == Mask; }));
+  const TargetRegisterInfo &TRI = *MF.getSubtarget().getRegisterInfo();
+  return isUniformCall(MI) || (Mask && Mask->getRegMask() == TRI.getCallPreservedMask(MF, CallingConv::PreserveNone));
 }
 
 const MachineInstr *nextReader(const MachineInstr &MI, Register Register) {

@@ -18,9 +18,7 @@ pub fn settle(module: Module, framed: &[Value]) {
     };
     let values: Vec<&str> = framed.iter().map(|f| if wanted(f) { KEPT } else { UNTOUCHED }).collect();
     module.definitions().into_iter().for_each(|function| function.remove_string_attribute(NAME));
-    for (function, value) in framed.iter().zip(values) {
-        function.add_attribute(FUNCTION_INDEX, module.string_attribute(NAME, value));
-    }
+    framed.iter().zip(values).for_each(|(function, value)| set(module, *function, value));
 }
 
 /// Whether `function` has one.
@@ -31,5 +29,9 @@ pub fn is_kept(function: Value) -> bool {
 /// Gives `function` one.
 pub fn keep(module: Module, function: Value) {
     function.remove_string_attribute(NAME);
-    function.add_attribute(FUNCTION_INDEX, module.string_attribute(NAME, KEPT));
+    set(module, function, KEPT);
+}
+
+fn set(module: Module, function: Value, value: &str) {
+    function.add_attribute(FUNCTION_INDEX, module.string_attribute(NAME, value));
 }

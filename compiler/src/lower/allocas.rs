@@ -25,6 +25,13 @@ pub fn run(module: Module, conventions: &mut Conventions, functions: &[Value]) {
     }
 }
 
+/// Bytes of the locals of `function`, when that has been rewritten.
+pub fn locals_size(module: Module, function: Value) -> u64 {
+    let is_locals = |i: &Value| i.opcode() == LLVMOpcode::LLVMAlloca && i.name() == LOCALS;
+    let locals = function.blocks()[0].instructions().into_iter().find(is_locals);
+    locals.map_or(0, |locals| module.alloc_size(locals.allocated_type()))
+}
+
 /// Moves the static allocas of `function` in front of its code, so that splitting its first block makes none of them
 /// dynamic.
 pub fn hoist(module: Module, function: Value) {

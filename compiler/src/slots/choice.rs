@@ -26,9 +26,9 @@ impl Choice<'_> {
     /// A frame pointer makes each access a byte shorter on x86-64, and takes five bytes and three instructions a call of the
     /// function: worth it from so many accesses and executed instructions on, and if few bytes of locals are between it and the
     /// slots.
-    const FRAMED_ACCESSES: usize = 64;
-    const FRAMED_STEPS: f64 = 150.0;
-    const FRAMED_LOCALS: u64 = 64;
+    const POINTER_ACCESSES: usize = 64;
+    const POINTER_STEPS: f64 = 150.0;
+    const POINTER_LOCALS: u64 = 64;
 
     /// Analyses the function of `live`.
     pub fn new<'a>(live: &'a Liveness, frequency: &'a [f64], webs: &'a Webs) -> Choice<'a> {
@@ -56,7 +56,7 @@ impl Choice<'_> {
 
     /// Whether a frame pointer pays for so many accesses of slots below so many bytes of locals.
     pub fn wants_frame_pointer(&self, accesses: usize, locals: u64) -> bool {
-        accesses >= Choice::FRAMED_ACCESSES && self.steps >= Choice::FRAMED_STEPS && locals <= Choice::FRAMED_LOCALS
+        accesses >= Choice::POINTER_ACCESSES && self.steps >= Choice::POINTER_STEPS && locals <= Choice::POINTER_LOCALS
     }
 
     /// How `web` is kept, and the frequency of the hottest call behind which it is loaded at once.

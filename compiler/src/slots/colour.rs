@@ -21,14 +21,14 @@ struct Slot {
 }
 
 /// Sets the offset of every value and returns the size of the slots object in bytes. `accesses` says for each value how many
-/// instructions access its slot, `framed` whether the function has a frame pointer.
+/// instructions access its slot, `has_pointer` whether the function has a frame pointer.
 pub fn assign(
     module: Module,
     live: &Liveness,
     index: &HashMap<usize, usize>,
     values: &mut [SlotValue],
     accesses: &[usize],
-    framed: bool,
+    has_pointer: bool,
 ) -> u64 {
     let count = values.len();
     let conflicts = conflicts(live, index, values);
@@ -57,7 +57,7 @@ pub fn assign(
     let ranges = pack(slots.iter().map(|slot| (slot.align, slot.size.next_multiple_of(slot.align))));
     let size = ranges.iter().map(|range| range.end).max().unwrap_or(0).next_multiple_of(16);
     for (slot, range) in slots.iter().zip(&ranges) {
-        let offset = if framed { size - range.end } else { range.start };
+        let offset = if has_pointer { size - range.end } else { range.start };
         slot.members.iter().for_each(|&i| values[i].offset = offset);
     }
     size

@@ -21,7 +21,7 @@ use crate::convention::Conventions;
 use crate::frame_pointer;
 use crate::ir::{FUNCTION_INDEX, Module, Type, Value};
 use crate::loops::{BlockId, Cfg, Loop};
-use crate::lower::allocas::LOCALS;
+use crate::lower::allocas;
 use bitset::BitSet;
 use choice::Choice;
 use contents::{Access, Kind, Renames};
@@ -162,14 +162,11 @@ fn place(module: Module, conventions: &Conventions, function: Value) -> anyhow::
         })
         .collect();
     let accesses: Vec<usize> = values.iter().enumerate().map(|(web, v)| choice.accesses(web, v.strategy)).collect();
-    let is_locals = |i: &Value| i.opcode() == LLVMOpcode::LLVMAlloca && i.name() == LOCALS;
-    let locals = function.blocks()[0].instructions().into_iter().find(is_locals);
-    let locals = locals.map_or(0, |locals| module.alloc_size(locals.allocated_type()));
-    if choice.wants_frame_pointer(accesses.iter().sum(), locals) {
+    if choice.wants_frame_pointer(accesses.iter().sum(), allocas::locals_size(module, function)) {
         frame_pointer::keep(module, function);
     }
-    let framed = frame_pointer::is_kept(function);
-    let size = colour::assign(module, &live, &webs.index, &mut values, &accesses, framed);
+    let has_pointer = frame_pointer::is_kept(function);
+    let size = colour::assign(module, &live, &webs.index, &mut values, &accesses, has_pointer);
     let slots = module.before(entry).alloca(module.bytes(size), 16, SLOTS);
     let hoisted = vec![BTreeMap::new(); live.cfg.blocks.len()];
     let mut placement = Placement {
