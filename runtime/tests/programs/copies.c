@@ -1,4 +1,4 @@
-// memcpy, memmove, memset of many short lengths at all alignments, over each other in both directions.
+// memcpy, memmove, memset, memcmp of many short lengths at all alignments; copies over each other in both directions.
 //#ExpectFile
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +11,7 @@ static unsigned char memory[SIZE], expected[SIZE];
 static void *(*volatile copy)(void *, const void *, size_t) = memcpy;
 static void *(*volatile move)(void *, const void *, size_t) = memmove;
 static void *(*volatile set)(void *, int, size_t) = memset;
+static int (*volatile compare)(const void *, const void *, size_t) = memcmp;
 
 static void fill(unsigned seed) {
     for (int i = 0; i < SIZE; i++) {
@@ -53,6 +54,14 @@ int main(void) {
             expected[from + i] = (unsigned char)(length + 300);
         }
         bad += differs(set(memory + from, length + 300, length), memory + from);
+        copy(memory + to, memory + from, length);
+        bad += compare(memory + to, memory + from, length) != 0;
+        // Differences that lie behind the first one do not count.
+        for (int at = length - 1; at >= 0; at--) {
+            memory[to + at] ^= 1 << at % 8;
+            int result = compare(memory + to, memory + from, length);
+            bad += memory[to + at] < memory[from + at] ? result >= 0 : result <= 0;
+        }
     }
     printf("%ld of %ld differ\n", bad, checks);
     return bad != 0;
