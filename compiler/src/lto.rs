@@ -1,8 +1,12 @@
 //! Link-time optimisation: prepares modules for being merged, and says what of the whole others can see.
 
 use crate::convention::is_native_name;
-use crate::ir::{Module, Value};
+use crate::ir::{FUNCTION_INDEX, Module, Value};
 use twin_linker::lto::Job;
+
+/// A function of more instructions is not inlined here. LLVM would do it whatever the size where there is one call only, which
+/// gains little, and then the loops of both compete for registers and slots.
+const LARGE: usize = 500;
 
 /// Makes `module` refer to the definitions that the linker has chosen.
 pub fn prepare(module: Module, job: &Job) {
@@ -34,6 +38,15 @@ pub fn kept(merged: Module, job: &Job) -> Vec<String> {
         })
         .map(|value| format!("preserve-gv={}", value.name()))
         .collect()
+}
+
+/// Keeps large functions of `merged` from being inlined.
+pub fn keep_large(merged: Module) {
+    for function in merged.definitions() {
+        if function.instructions().len() > LARGE && !function.has_attribute(FUNCTION_INDEX, "alwaysinline") {
+            function.add_attribute(FUNCTION_INDEX, merged.attribute("noinline"));
+        }
+    }
 }
 
 /// Level of the pipeline for `-O` followed by `level`: there is none for size alone, which functions ask for themselves.

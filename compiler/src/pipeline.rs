@@ -63,6 +63,7 @@ pub fn compile_merged(job: &Job) -> Result<Vec<u8>> {
         lto::prepare(ir::Module::new(&module), job);
         merged.link_in_module(module).map_err(|e| anyhow!("{}: {e}", part.name))?;
     }
+    lto::keep_large(ir::Module::new(&merged));
     let kept = lto::kept(ir::Module::new(&merged), job);
     optimise(&merged, &machine, &format!("internalize<{}>,lto<O{}>", kept.join(";"), lto::level(&job.level)))?;
     compile_module(&merged, &machine, Mode::Uniform, None)

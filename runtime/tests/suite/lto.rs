@@ -11,6 +11,7 @@ use tempfile::TempDir;
 pub fn trials() -> Vec<Trial> {
     let tests: &[Test] = &[
         ("inlines_across_modules", inlines_across_modules),
+        ("large_functions_stay", large_functions_stay),
         ("without_at_the_end", without_at_the_end),
         ("machine_code_refers_to_modules", machine_code_refers_to_modules),
         ("strong_symbol_of_machine_code_wins", strong_symbol_of_machine_code_wins),
@@ -79,6 +80,17 @@ fn inlines_across_modules() -> Result<()> {
     modules.prints("a", "42\n")?;
     let symbols = modules.symbols("a")?;
     ensure!(symbols.iter().any(|s| s == "main") && !symbols.iter().any(|s| s == "twice" || s == "unused"));
+    Ok(())
+}
+
+/// Even where there is one call only.
+fn large_functions_stay() -> Result<()> {
+    let large = "volatile int zero;\n#define FOUR(a) a a a a\n\
+        int twice(int x) { FOUR(FOUR(FOUR(FOUR(x += zero; zero = 0;)))) return 2 * x; }\n";
+    let modules = Modules::new(&[CALLER, ("twice.c", large)])?;
+    modules.cc("-O2 -flto main.c twice.c -o a")?;
+    modules.prints("a", "42\n")?;
+    ensure!(modules.symbols("a")?.iter().any(|s| s == "twice"));
     Ok(())
 }
 
