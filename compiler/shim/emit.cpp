@@ -40,22 +40,42 @@ namespace {
 
 // Section with the offsets of all sites from the begins of their functions; the linker drops it.
 constexpr const char *OffsetsName = ".twin.offsets";
-// Section with a pair of words for each poll: its address, and how far from it control goes on if it faults
-// (linker/src/polls.rs).
+// Section with five words for each poll (linker/src/polls.rs).
 constexpr const char *PollsName = ".twin.polls";
-// Section with the maps of polls; behind the call of each there is the address of its map.
+// Section with the maps of polls.
 constexpr const char *MapsName = ".rodata.twin.maps";
 
 // Items of a list, in the order of the code (compiler/src/codegen/shim.rs).
-enum Kind : uint32_t { Section, Bytes, Alignment, Padding, Branch, Label, Begin, Site, End };
+enum Kind : uint32_t { Section, Bytes, Alignment, Padding, Branch, Label, Begin, Site, End, BarePoll, Row };
+
+struct Poll {
+  /// The access.
+  MCSymbol *Place;
+  /// The block in which control goes on if it faults; none if the poll is bare.
+  MCSymbol *Cold = nullptr;
+  /// Where it goes on behind the call, the map, and the number of its site; none if the other ISA found it to be unreachable.
+  MCSymbol *Resume = nullptr, *Map = nullptr;
+  uint32_t Site = 0;
+  /// What its call returns to, from the begin of the function, if it is bare.
+  uint32_t Return = 0;
+};
 
 // What the printer made of one function.
 struct Function {
   std::string Name;
   MCSymbol *Begin, *End = nullptr;
   std::vector<std::pair<MCSymbol *, uint32_t>> Sites;
-  /// Polls, and the cold blocks that belong to them.
-  std::vector<std::pair<MCSymbol *, MCSymbol *>> Polls;
+  std::vector<Poll> Polls;
+  /// Rows of the call frame information, if there are bare polls: where each begins, and which one it is.
+  std::vector<std::pair<MCSymbol *, uint32_t>> Rows;
+};
+
+/// Where the CFA is, as call frame information has it.
+struct CFA {
+  unsigned Register = 0;
+  int64_t Offset = 0;
+
+  uint32_t number() const { return Register << 24 ^ uint32_t(Offset); }
 };
 
 class Marks : public AsmPrinterHandler {
@@ -67,6 +87,8 @@ class Marks : public AsmPrinterHandler {
   DenseMap<const MCFragment *, bool> Paddings;
   DenseMap<const MCFragment *, MCInst> Jumps;
   const MachineInstr *Current = nullptr;
+  /// The CFA, and those that are remembered, in a function with bare polls.
+  SmallVector<CFA, 2> CFAs;
   /// There is a place for the padding of the next site.
   bool Chosen = false;
 
@@ -91,6 +113,9 @@ public:
   void beginFunction(const MachineFunction *MF) override {
     Functions.push_back({MF->getName().str(), Printer.CurrentFnSym});
     Chosen = false;
+    CFAs.clear();
+    if (any_of(*MF, [](const MachineBasicBlock &MBB) { return any_of(MBB, isBare); }))
+      CFAs.push_back({});
   }
 
   void beginInstruction(const MachineInstr *MI) override {
@@ -106,20 +131,16 @@ public:
         pad(true);
       Chosen = false;
       Functions.back().Sites.push_back({MI->getPostInstrSymbol(), twin::siteOf(*MI)});
-    } else if (const MachineBasicBlock *Cold = twin::onFault(*MI)) {
-      Functions.back().Polls.push_back({MI->getPreInstrSymbol(), Cold->getSymbol()});
+    } else if (twin::isPoll(*MI)) {
+      Functions.back().Polls.push_back(poll(*MI));
     }
   }
 
   void endInstruction() override {
-    if (const std::vector<uint16_t> *Map = twin::mapBehind(*Current)) {
-      MCSymbol *&Symbol = Maps[*Map];
-      if (!Symbol)
-        Symbol = out().getContext().createTempSymbol();
-      out().emitSymbolValue(Symbol, 4);
-    }
     if (Current->isConditionalBranch())
       cut();
+    if (Current->isCFIInstruction() && !CFAs.empty())
+      follow(Printer.MF->getFrameInstructions()[Current->getOperand(0).getCFIIndex()]);
   }
 
   /// The label at the end is there already, behind all others, and so is that of the call frame information.
@@ -163,6 +184,57 @@ private:
       Fragments.push_back(F);
     }
   };
+
+  static bool isBare(const MachineInstr &MI) { return twin::isPoll(MI) && !twin::coldBlock(MI); }
+
+  /// Notes a row of the call frame information.
+  void follow(const MCCFIInstruction &Change) {
+    CFA &Now = CFAs.back();
+    switch (Change.getOperation()) {
+    case MCCFIInstruction::OpDefCfa:
+      Now = {Change.getRegister(), Change.getOffset()};
+      break;
+    case MCCFIInstruction::OpDefCfaRegister:
+      Now.Register = Change.getRegister();
+      break;
+    case MCCFIInstruction::OpDefCfaOffset:
+      Now.Offset = Change.getOffset();
+      break;
+    case MCCFIInstruction::OpAdjustCfaOffset:
+      Now.Offset += Change.getOffset();
+      break;
+    case MCCFIInstruction::OpRememberState:
+      CFAs.push_back(CFA(Now));
+      return;
+    case MCCFIInstruction::OpRestoreState:
+      CFAs.pop_back();
+      break;
+    default:
+      return;
+    }
+    MCSymbol *Here = out().getContext().createTempSymbol();
+    out().emitLabel(Here);
+    Functions.back().Rows.push_back({Here, CFAs.back().number()});
+  }
+
+  Poll poll(const MachineInstr &Access) {
+    Poll P{Access.getPreInstrSymbol()};
+    const MachineInstr *Call = &Access;
+    if (const MachineBasicBlock *Cold = twin::coldBlock(Access)) {
+      P.Cold = Cold->getSymbol();
+      auto Found = find_if(*Cold, twin::isPollCall);
+      if (Found == Cold->end())
+        return P;
+      Call = &*Found;
+    }
+    P.Resume = Call->getPostInstrSymbol();
+    P.Site = twin::siteOf(*Call);
+    MCSymbol *&Map = Maps[twin::mapOf(P.Resume)];
+    if (!Map)
+      Map = out().getContext().createTempSymbol();
+    P.Map = Map;
+    return P;
+  }
 
   /// Gives a branch of fixed length, which was just emitted, a place for a jump behind it, with which it reaches further.
   void cut() {
@@ -229,6 +301,11 @@ private:
       Put(F.Begin, Begin, N);
       for (auto [Symbol, Number] : F.Sites)
         Put(Symbol, Site, Number, N);
+      for (const Poll &P : F.Polls)
+        if (!P.Cold)
+          Put(P.Resume, BarePoll, P.Site, N);
+      for (auto [Symbol, Number] : F.Rows)
+        Put(Symbol, Row, Number, N);
       Put(F.End, End, N);
     }
     DenseMap<const MCSymbol *, uint32_t> Labels;
@@ -313,6 +390,9 @@ private:
         F->setInst(Inst);
       F->setVarContents(Data);
       F->setVarFixups(Fixups);
+    } else if (Item.kind == BarePoll) {
+      auto &Polls = Functions[Item.a].Polls;
+      find_if(Polls, [&](const Poll &P) { return !P.Cold && P.Site == Item.number; })->Return = Item.b;
     }
   }
 
@@ -346,12 +426,33 @@ private:
     if (any_of(Functions, [](const Function &F) { return !F.Polls.empty(); })) {
       out().switchSection(Context.getELFSection(PollsName, ELF::SHT_PROGBITS, ELF::SHF_ALLOC));
       for (const Function &F : Functions)
-        for (auto [Poll, Cold] : F.Polls) {
-          out().emitSymbolValue(Poll, 4);
-          out().emitAbsoluteSymbolDiff(Cold, Poll, 4);
-        }
+        for (const Poll &P : F.Polls)
+          tabulate(F, P);
     }
     out().popSection();
+  }
+
+  void tabulate(const Function &F, const Poll &P) {
+    constexpr unsigned Word = 4;
+    auto Emit = [&](const MCSymbol *Symbol) {
+      if (Symbol)
+        out().emitSymbolValue(Symbol, Word);
+      else
+        out().emitIntValue(0, Word);
+    };
+    Emit(P.Place);
+    if (P.Cold) {
+      out().emitAbsoluteSymbolDiff(P.Cold, P.Place, Word);
+      Emit(P.Resume);
+    } else {
+      MCContext &Context = out().getContext();
+      out().emitIntValue(0, Word);
+      out().emitValue(MCBinaryExpr::createAdd(MCSymbolRefExpr::create(F.Begin, Context),
+                                              MCConstantExpr::create(P.Return, Context), Context),
+                      Word);
+    }
+    Emit(P.Resume);
+    Emit(P.Map);
   }
 };
 

@@ -1,4 +1,4 @@
-// Moves between registers and slots around a poll become a map, whose address is behind the poll's call and which the runtime
+// Moves between registers and slots around a poll become a map, whose address is in the table of polls and which the runtime
 // follows (runtime/rt/poll.c): they are no code any more. Runs when the frame is laid out.
 //
 // A map is a number of 16-bit words (its highest bit says whether one names a vector register) and so many words. A word
@@ -360,11 +360,6 @@ char MapPolls::ID;
 
 } // namespace
 
-const std::vector<uint16_t> *twin::mapBehind(const MachineInstr &Call) {
-  if (!isUniformCall(Call))
-    return nullptr;
-  auto Found = Maps.find(Call.getPostInstrSymbol());
-  return Found == Maps.end() ? nullptr : &Found->second;
-}
+const std::vector<uint16_t> &twin::mapOf(const MCSymbol *Label) { return Maps[Label]; }
 
 MachineFunctionPass *twin::createMapPass() { return new MapPolls; }

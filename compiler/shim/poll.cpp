@@ -5,6 +5,7 @@
 // on each ISA behind instruction selection; `Fault` removes the branch, and notes where control goes on a fault.
 #include "shim.h"
 
+#include "llvm/ADT/DenseSet.h"
 #include "llvm/CodeGen/MachineFunction.h"
 #include "llvm/CodeGen/MachineInstr.h"
 #include "llvm/CodeGen/MachineInstrBuilder.h"
@@ -153,13 +154,54 @@ struct Fault : PollPass {
 
   bool runOnMachineFunction(MachineFunction &MF) override {
     Count = 0;
+    Bare.clear();
     // Control would fall into a cold block that stays behind its poll.
     twin::sortBlocks(MF, isCold);
+    // A function that polls on one ISA only may have other calls on the other one, which then comes here, too.
+    if (twin::hasUniformCalls(MF))
+      agreeOnBare(MF);
     return PollPass::runOnMachineFunction(MF);
   }
 
 private:
   unsigned Count = 0;
+  /// The calls of bare polls, by the labels behind them.
+  DenseSet<const MCSymbol *> Bare;
+
+  void agreeOnBare(MachineFunction &MF) {
+    std::vector<uint32_t> Sites;
+    std::vector<const MachineInstr *> Calls;
+    for (MachineBasicBlock &MBB : MF)
+      if (accessIn(MBB)) {
+        auto [Cold, Next] = successors(MBB);
+        if (const MachineInstr *Call = Cold ? onlyCall(*Cold, *Next) : nullptr) {
+          Sites.push_back(twin::siteOf(*Call));
+          Calls.push_back(Call);
+        }
+      }
+    std::string Name = MF.getName().str();
+    int64_t Common = twin::Host->bare_polls(twin::Host->context, Name.c_str(), Sites.data(), Sites.size());
+    DenseSet<uint32_t> Agreed;
+    for (int64_t I = 0; I < Common; ++I)
+      Agreed.insert(Sites[I]);
+    for (const MachineInstr *Call : Calls)
+      if (Agreed.contains(twin::siteOf(*Call)))
+        Bare.insert(Call->getPostInstrSymbol());
+  }
+
+  // The call of a cold block if that does nothing else, and goes on where its only poll does.
+  static MachineInstr *onlyCall(MachineBasicBlock &Cold, const MachineBasicBlock &Next) {
+    if (Cold.pred_size() != 1 || Cold.succ_size() != 1 || !Cold.isSuccessor(&Next))
+      return nullptr;
+    MachineInstr *Call = nullptr;
+    for (MachineInstr &MI : Cold)
+      if (!Call && twin::isPollCall(MI))
+        Call = &MI;
+      else if (!MI.isUnconditionalBranch() && !MI.isDebugInstr() && !MI.isKill())
+        return nullptr;
+    // What a map saves although it is undefined, the block itself has to define (define.cpp).
+    return Call && none_of(Call->all_uses(), [](const MachineOperand &Op) { return Op.isUndef(); }) ? Call : nullptr;
+  }
 
   void change(MachineBasicBlock &MBB, MachineInstr &Access, MachineBasicBlock &Cold, MachineBasicBlock &Next) override {
     MachineFunction &MF = *MBB.getParent();
@@ -186,9 +228,27 @@ private:
     }
     Final->setPreInstrSymbol(MF, MF.getContext().getOrCreateSymbol(LabelPrefix + Twine(MF.getFunctionNumber()) + "_" +
                                                                   Twine(Count++)));
-    Cold.setLabelMustBeEmitted();
+    MachineInstr *Call = onlyCall(Cold, Next);
+    if (Call && Bare.contains(Call->getPostInstrSymbol()))
+      takeOver(*Final, *Call);
+    else
+      Cold.setLabelMustBeEmitted();
     if (!MBB.isLayoutSuccessor(&Next))
       TII.insertUnconditionalBranch(MBB, &Next, Location);
+  }
+
+  // Makes `Poll` stand for `Call`, whose block goes away.
+  static void takeOver(MachineInstr &Poll, MachineInstr &Call) {
+    MachineFunction &MF = *Poll.getMF();
+    MachineBasicBlock &Cold = *Call.getParent();
+    for (const MachineOperand &Op : Call.implicit_operands())
+      if (Op.isReg() && Op.isUse() && !MF.getRegInfo().isReserved(Op.getReg().asMCReg()))
+        Poll.addOperand(MF, MachineOperand::CreateReg(Op.getReg(), /*isDef=*/false, /*isImp=*/true));
+    Poll.setPostInstrSymbol(MF, Call.getPostInstrSymbol());
+    MF.eraseAdditionalCallInfo(&Call);
+    Poll.getParent()->removeSuccessor(&Cold);
+    Cold.removeSuccessor(Cold.succ_begin());
+    MF.erase(&Cold);
   }
 
   static MCRegister registerNamed(StringRef Name, const TargetRegisterInfo &TRI) {
@@ -209,10 +269,12 @@ bool twin::isPollCall(const MachineInstr &MI) {
          });
 }
 
-const MachineBasicBlock *twin::onFault(const MachineInstr &MI) {
+bool twin::isPoll(const MachineInstr &MI) {
   const MCSymbol *Symbol = MI.getPreInstrSymbol();
-  return Symbol && Symbol->getName().starts_with(LabelPrefix) ? successors(*MI.getParent()).first : nullptr;
+  return Symbol && Symbol->getName().starts_with(LabelPrefix);
 }
+
+const MachineBasicBlock *twin::coldBlock(const MachineInstr &Poll) { return successors(*Poll.getParent()).first; }
 
 MachineFunctionPass *twin::createTestPass() { return new Test; }
 MachineFunctionPass *twin::createFaultPass() { return new Fault; }

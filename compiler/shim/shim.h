@@ -38,6 +38,9 @@ struct TwinHost {
   /// (room for `calls` entries); returns their number.
   int64_t (*block_order)(void *context, const char *function, const uint32_t *sites, uint64_t length,
                          uint32_t *order, uint64_t calls);
+  /// Sites of polls that this ISA needs no cold block for (room for `count` entries) -> those that neither ISA needs one for; returns
+  /// their number.
+  int64_t (*bare_polls)(void *context, const char *function, uint32_t *sites, uint64_t count);
   /// All code of this ISA -> the same with the padding and the length of branches that make both ISAs agree.
   int64_t (*align)(void *context, TwinItem *items, uint64_t count, const char *const *functions, uint64_t length);
   /// Writes padding that is run through (1) or not (0).
@@ -75,10 +78,12 @@ bool hasUniformCalls(const llvm::MachineFunction &MF);
 void restoreLabels(llvm::MachineFunction &MF);
 /// Whether `MI` is the call in a poll's cold block.
 bool isPollCall(const llvm::MachineInstr &MI);
-/// The block in which control goes on if `MI`, a poll's access to the poll page, faults; null if it is something else.
-const llvm::MachineBasicBlock *onFault(const llvm::MachineInstr &MI);
-/// The map of a call that polls, or nothing for others.
-const std::vector<uint16_t> *mapBehind(const llvm::MachineInstr &Call);
+/// Whether `MI` is a poll's access to the poll page.
+bool isPoll(const llvm::MachineInstr &MI);
+/// The block in which control goes on if `Poll` faults; null if the poll is bare: the runtime does what its call would do.
+const llvm::MachineBasicBlock *coldBlock(const llvm::MachineInstr &Poll);
+/// The map of the poll whose call returns to `Label`.
+const std::vector<uint16_t> &mapOf(const llvm::MCSymbol *Label);
 /// Sorts blocks by their ranks, which are asked for in the present order; equals stay as they are. Tells whether any has moved.
 bool sortBlocks(llvm::MachineFunction &MF, llvm::function_ref<unsigned(const llvm::MachineBasicBlock &)> Rank);
 /// The operand of a call that says which registers it preserves; null for other instructions.

@@ -62,16 +62,16 @@ impl Marker<'_, '_> {
                 [".init", ".fini", ".preinit_array", ".ctors", ".dtors"].iter().any(|t| section.name.starts_with(t));
             let retained = section.flags.contains(elf::SHF_GNU_RETAIN) || section.kind == elf::SHT_NOTE;
             match section.class {
-                // Unwinding tables of a function that is dropped keep little alive; telling them apart is not worth it.
-                Class::EhFrame => self.frame_roots(id),
+                // Unwinding tables and polls of a function that is dropped keep little alive; telling them apart is not worth it.
+                Class::EhFrame | Class::Polls => self.table_roots(id),
                 Class::Loaded(_) if table || retained => self.mark(id),
                 _ => {}
             }
         }
     }
 
-    /// What call-frame information refers to besides the functions: personality routines and their data.
-    fn frame_roots(&mut self, id: SectionId) {
+    /// What a table refers to besides the functions: personality routines and their data, maps of polls.
+    fn table_roots(&mut self, id: SectionId) {
         for (_, target, _) in self.references(id) {
             if matches!(target, Target::Section(section, _) if !self.program.sections[section].is_code()) {
                 self.mark_target(target);

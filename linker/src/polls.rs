@@ -1,11 +1,15 @@
 //! Polls: code accesses a *poll page* where the process may hop, and the runtime makes these pages inaccessible to stop it.
 //!
 //! An instruction of the visitor reaches 1 MiB, so there is a poll page at the begin of the code and each [`SPACING`] bytes behind it.
-//! Objects have a section `.twin.polls` with two words for each poll: its address, and the distance from it to where control goes on
-//! if it faults (`compiler/shim/emit.cpp`). An image has one, sorted by addresses, of the functions in it: the runtime searches it.
+//!
+//! Objects have a section `.twin.polls` with five words for each poll (`compiler/shim/emit.cpp`): its address; the distance from it to the
+//! block in which control goes on if it faults, or 0 if there is none (the poll is *bare*); its *return address*, which is the same on both
+//! ISAs; where it goes on behind the call; the address of its map. An image has one table of these in the order of the polls' addresses.
+//! A sixth word is the position of an entry: entries that the sixth words name one after the other are in the order of return addresses.
+//! The runtime searches for either.
 
 use crate::half::ENDIAN;
-use crate::ids::{SectionId, Side, SymbolId};
+use crate::ids::{ObjectId, SectionId, Side, SymbolId};
 use crate::layout::PAGE;
 use crate::objects::{Class, Content};
 use crate::program::{Program, Reference, Target};
@@ -20,8 +24,10 @@ pub const FIRST_PAGE_SYMBOL: &str = "__twin_poll_pages";
 pub const PAGE_SYMBOL: &str = "__twin_poll_page";
 /// From one poll page to the next.
 const SPACING: u64 = 1 << 20;
+/// Bytes of an entry of an object's section.
+const INPUT_SIZE: usize = 20;
 /// Bytes of an entry of the table.
-const ENTRY_SIZE: usize = 8;
+const ENTRY_SIZE: usize = 24;
 
 /// Whether the program has poll pages.
 pub fn are_in(program: &Program) -> bool {
@@ -29,11 +35,13 @@ pub fn are_in(program: &Program) -> bool {
 }
 
 /// A poll in the image.
-pub struct Poll {
+struct Poll {
     /// The instruction.
     place: Target,
-    /// How far behind it control goes on if it faults.
-    distance: u32,
+    /// How far behind it control goes on if it faults; 0 if it is bare.
+    cold: u32,
+    /// Return address, where it goes on, map; `None` if the other ISA found the call to be unreachable.
+    call: [Option<Target>; 3],
 }
 
 /// The polls of one ISA.
@@ -53,9 +61,9 @@ impl Polls {
     /// If a section of polls is damaged; names the object.
     pub fn collect(program: &mut Program, side: Side) -> Result<Polls> {
         let mut entries = Vec::new();
-        for (id, section) in program.sections.iter() {
+        for section in program.sections.values() {
             if let (Class::Polls, Some(content)) = (section.class, &section.contents[side]) {
-                add(program, side, id, content, &mut entries)
+                add(program, side, section.object, content, &mut entries)
                     .with_context(|| format!("{}: section {SECTION}", program.object_name(section.object)))?;
             }
         }
@@ -70,26 +78,47 @@ impl Polls {
 
     /// The content of the table, when addresses are known.
     pub fn table(&self, program: &Program) -> Vec<u8> {
-        let mut polls: Vec<(u64, u32)> =
-            self.entries.iter().map(|poll| (program.address(poll.place), poll.distance)).collect();
+        let address = |target: Target| program.address(target) as u32;
+        let words = |poll: &Poll| {
+            let [returns_to, resume, map] = poll.call.map(|target| target.map_or(0, address));
+            [address(poll.place), poll.cold, returns_to, resume, map]
+        };
+        let mut polls: Vec<[u32; 5]> = self.entries.iter().map(words).collect();
         polls.sort_unstable();
-        polls.into_iter().flat_map(|(place, distance)| [place as u32, distance]).flat_map(u32::to_le_bytes).collect()
+        let mut order: Vec<u32> = (0..polls.len() as u32).collect();
+        order.sort_by_key(|&position| polls[position as usize][2]);
+        let entries = polls.into_iter().zip(order).flat_map(|(poll, position)| poll.into_iter().chain([position]));
+        entries.flat_map(u32::to_le_bytes).collect()
     }
 }
 
-fn add(program: &Program, side: Side, id: SectionId, content: &Content, entries: &mut Vec<Poll>) -> Result<()> {
-    let object = program.sections[id].object.context("is nobody's")?;
-    let places: HashMap<u64, _> = content.relocations.iter().map(|r| (r.r_offset.get(ENDIAN), r)).collect();
-    ensure!(content.data.len().is_multiple_of(ENTRY_SIZE), "ends within a poll");
-    for (number, entry) in content.data.chunks_exact(ENTRY_SIZE).enumerate() {
-        let relocation = places.get(&((number * ENTRY_SIZE) as u64)).context("a poll has no address")?;
-        let Target::Section(section, offset) = program.relocation_target(object, side, relocation).target else {
-            continue;
+fn add(
+    program: &Program,
+    side: Side,
+    object: Option<ObjectId>,
+    content: &Content,
+    entries: &mut Vec<Poll>,
+) -> Result<()> {
+    let object = object.context("is nobody's")?;
+    let relocations: HashMap<u64, _> = content.relocations.iter().map(|r| (r.r_offset.get(ENDIAN), r)).collect();
+    ensure!(content.data.len().is_multiple_of(INPUT_SIZE), "ends within a poll");
+    for (number, entry) in content.data.chunks_exact(INPUT_SIZE).enumerate() {
+        let relocation = |word: usize| relocations.get(&((INPUT_SIZE * number + 4 * word) as u64));
+        let target = |word: usize| {
+            let relocation = relocation(word)?;
+            match program.relocation_target(object, side, relocation).target {
+                Target::Section(id, offset) => {
+                    Some(Target::Section(id, offset.wrapping_add_signed(relocation.r_addend.get(ENDIAN))))
+                }
+                _ => None,
+            }
         };
+        ensure!(relocation(0).is_some(), "a poll has no address");
+        // Nothing is left of a function that was dropped as a duplicate.
+        let Some(place @ Target::Section(section, _)) = target(0) else { continue };
         if program.sections[section].live {
-            let place = Target::Section(section, offset.wrapping_add_signed(relocation.r_addend.get(ENDIAN)));
-            let distance = u32::from_le_bytes(entry[4..].try_into().expect("four bytes"));
-            entries.push(Poll { place, distance });
+            let cold = u32::from_le_bytes(entry[4..8].try_into().expect("four bytes"));
+            entries.push(Poll { place, cold, call: [2, 3, 4].map(target) });
         }
     }
     Ok(())

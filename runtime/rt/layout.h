@@ -16,11 +16,13 @@
 #define POLL_WANTED 1
 #define POLL_STRESS 8
 
-// Registers that a poll's map can name, and what memory they take.
+// Bytes of a poll; the registers that its map can name, and what memory they take.
 #if defined(__x86_64__)
+#define POLL_LENGTH 6
 #define POLL_INTEGERS 16
 #define POLL_VECTORS 16
 #else
+#define POLL_LENGTH 4
 #define POLL_INTEGERS 32
 #define POLL_VECTORS 32
 #endif

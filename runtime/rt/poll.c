@@ -11,7 +11,7 @@ _Static_assert(sizeof(struct bank) == POLL_BANK, "layout.h");
 
 typedef uint16_t word;
 
-enum { LENGTH = 0x7fff, SAVE = 1, RELOAD = 2, OFFSET_FOLLOWS = 63 };
+enum { LENGTH = 0x7fff, NAMES_VECTORS = 0x8000, SAVE = 1, RELOAD = 2, OFFSET_FOLLOWS = 63 };
 enum { VECTOR = 1 << 5, NO_REGISTER = VECTOR | 3 << 6 };
 
 struct move {
@@ -58,10 +58,18 @@ static void clear(volatile char *bytes, uint32_t length) {
     }
 }
 
+static const word *map_of(const struct poll_entry *poll) { return (const word *)(uint64_t)poll->map; }
+
+// Whether the map of a poll names vector registers.
+int __twin_poll_has_vectors(uint64_t returns_to);
+__attribute__((target("general-regs-only"))) int __twin_poll_has_vectors(uint64_t returns_to) {
+    return *map_of(__twin_find_poll(returns_to)) & NAMES_VECTORS;
+}
+
 // In front of a poll: `frame` is the stack pointer of the function that polls.
-void __twin_poll_save(struct bank *bank, const word *map, char *frame);
-void __twin_poll_save(struct bank *bank, const word *map, char *frame) {
-    const word *end = map + 1 + (*map & LENGTH);
+void __twin_poll_save(struct bank *bank, uint64_t returns_to, char *frame);
+void __twin_poll_save(struct bank *bank, uint64_t returns_to, char *frame) {
+    const word *map = map_of(__twin_find_poll(returns_to)), *end = map + 1 + (*map & LENGTH);
     for (map++; map < end;) {
         struct move move;
         map = read_move(map, bank, frame, &move);
@@ -71,10 +79,12 @@ void __twin_poll_save(struct bank *bank, const word *map, char *frame) {
     }
 }
 
-// Behind it, perhaps on the other ISA.
-void __twin_poll_reload(struct bank *bank, const word *map, char *frame);
-void __twin_poll_reload(struct bank *bank, const word *map, char *frame) {
-    const word *end = map + 1 + (*map & LENGTH);
+// Behind it, perhaps on the other ISA; the return address becomes the one where this ISA goes on. Tells whether the map names vector
+// registers.
+int __twin_poll_reload(struct bank *bank, uint64_t *returns_to, char *frame);
+int __twin_poll_reload(struct bank *bank, uint64_t *returns_to, char *frame) {
+    const struct poll_entry *poll = __twin_find_poll(*returns_to);
+    const word *map = map_of(poll), *end = map + 1 + (*map & LENGTH);
     for (map++; map < end;) {
         struct move move;
         map = read_move(map, bank, frame, &move);
@@ -85,4 +95,6 @@ void __twin_poll_reload(struct bank *bank, const word *map, char *frame) {
             copy(move.register_, move.slot, move.bytes);
         }
     }
+    *returns_to = poll->resume;
+    return *map_of(poll) & NAMES_VECTORS;
 }

@@ -1,34 +1,67 @@
 // Polls are accesses to poll pages, one for each MiB of code (linker/src/polls.rs). All poll pages of a pair's two processes are one page
-// of memory, a memfd's. Cutting that file off makes every poll fault at once (SIGBUS); the handler goes on in the poll's cold block.
+// of memory, a memfd's. Cutting that file off makes every poll fault at once (SIGBUS); the handler goes on in the poll's cold block, or
+// in __twin_poll_mapped, as if a bare poll had called it.
 //
-// With stress every poll is to call the runtime: before the program starts, each becomes a jump to its cold block.
+// With stress every poll is to call the runtime: before the program starts, each becomes a jump to its cold block, or that call.
 #include "twin.h"
 
 #define POLL_PAGE_SPACING (1ul << 20)
-
-struct poll_entry {
-    uint32_t place, distance;
-};
 
 // linker
 extern const struct poll_entry __twin_polls_start[], __twin_polls_end[];
 extern char __twin_poll_pages[], etext[];
 
-// Where the program goes on if the instruction at `pc` is a poll and faults; 0 if it is none.
-uint64_t __twin_cold_block(uint64_t pc) {
+// The poll at `place`; 0 if there is none.
+__attribute__((target("general-regs-only"))) static const struct poll_entry *poll_at(uint64_t place) {
     const struct poll_entry *low = __twin_polls_start, *high = __twin_polls_end;
     while (low < high) {
         const struct poll_entry *middle = low + (high - low) / 2;
-        if (middle->place == pc) {
-            return pc + middle->distance;
+        if (middle->place == place) {
+            return middle;
         }
-        if (middle->place < pc) {
+        if (middle->place < place) {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
     return 0;
+}
+
+// The poll whose call returns to an address. When this runs, vector registers still have values of the program's.
+__attribute__((target("general-regs-only"))) const struct poll_entry *__twin_find_poll(uint64_t returns_to) {
+    const struct poll_entry *polls = __twin_polls_start;
+    uint64_t low = 0, high = (uint64_t)(__twin_polls_end - polls);
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        const struct poll_entry *poll = polls + polls[middle].next_by_return;
+        if (poll->returns_to == returns_to) {
+            return poll;
+        }
+        if (poll->returns_to < returns_to) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    __builtin_trap();
+}
+
+// The return address of the bare poll in front of `resume`.
+uint64_t __twin_poll_behind(uint64_t resume);
+__attribute__((target("general-regs-only"))) uint64_t __twin_poll_behind(uint64_t resume) {
+    return poll_at(resume - POLL_LENGTH)->returns_to;
+}
+
+// Makes a thread that was interrupted by the fault of a poll go on where that leads; tells whether it was one.
+int __twin_take_poll(context *context) {
+    const struct poll_entry *poll = poll_at(*context_pc(context));
+    if (poll && poll->cold) {
+        *context_pc(context) += poll->cold;
+    } else if (poll) {
+        call_from(context, (uint64_t)__twin_poll_mapped, poll->returns_to);
+    }
+    return poll != 0;
 }
 
 // All polls of the pair fault from now on, or no longer.
@@ -43,14 +76,19 @@ void __twin_arm_polls(int armed) {
     }
 }
 
-static long make_jumps(void) {
+static long replace_polls(void) {
     uint64_t start = (uint64_t)__twin_poll_pages, size = page_up((uint64_t)etext) - start;
     long error = RAW(mprotect, start, size, PROT_READ | PROT_WRITE | PROT_EXEC);
     if (error < 0) {
         return error;
     }
     for (const struct poll_entry *poll = __twin_polls_start; poll < __twin_polls_end; poll++) {
-        write_jump((char *)(uint64_t)poll->place, poll->distance);
+        char *place = (char *)(uint64_t)poll->place;
+        if (poll->cold) {
+            write_jump(place, poll->cold);
+        } else {
+            write_call(place, (uint32_t)((uint64_t)__twin_poll_bare - poll->place));
+        }
     }
     __builtin___clear_cache((char *)start, (char *)start + size);
     return RAW(mprotect, start, size, PROT_READ | PROT_EXEC);
@@ -58,7 +96,7 @@ static long make_jumps(void) {
 
 // Maps the poll pages of a process that starts.
 long __twin_map_polls(void) {
-    long error = state.stress ? make_jumps() : 0;
+    long error = state.stress ? replace_polls() : 0;
     for (char *page = __twin_poll_pages; page < etext && error >= 0; page += POLL_PAGE_SPACING) {
         error = RAW(mmap, page, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, process.polls, 0);
     }

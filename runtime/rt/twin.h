@@ -268,6 +268,8 @@ extern struct twin_process __twin_process;
 // start.S, uniform.S
 _Noreturn void __twin_enter(uint64_t main, long argc, char **argv, void *sp);
 _Noreturn void __twin_continue(uint64_t sp);
+void __twin_poll_mapped(void);
+void __twin_poll_bare(void);
 void __twin_poll_return(void);
 long __twin_on_native_stack(long (*function)(void *), void *argument);
 long __twin_interruptible(const volatile uint8_t *stop, long number, long a, long b, long c, long d, long e, long f);
@@ -324,7 +326,12 @@ long __twin_blocking(const volatile uint8_t *stop, const struct call *call);
 long __twin_kernel(const volatile uint8_t *stop, const struct call *call);
 
 // trap.c
-uint64_t __twin_cold_block(uint64_t pc);
+// linker/src/polls.rs
+struct poll_entry {
+    uint32_t place, cold, returns_to, resume, map, next_by_return;
+};
+const struct poll_entry *__twin_find_poll(uint64_t returns_to);
+int __twin_take_poll(context *context);
 void __twin_arm_polls(int armed);
 long __twin_map_polls(void);
 void __twin_new_polls(void);

@@ -6,6 +6,7 @@
 //! their length, and it measures only what that has moved.
 
 mod code;
+mod returns;
 
 pub(crate) use code::{Branch, Code, Item};
 
@@ -30,6 +31,10 @@ pub(crate) enum Mark {
     Align { to: u64, limit: u64 },
     /// A return address by the number of its site, or the end of a function: what must be at one offset on both ISAs.
     Site(Option<u32>),
+    /// Where a bare poll goes on, and the offset that is its return address on both ISAs.
+    BarePoll { site: u32, returns_to: u64 },
+    /// From here on the call frame information has the CFA at the place that has this number.
+    Row(u32),
 }
 
 /// Chooses padding with which both codes (home first) have equal return addresses and function sizes.
@@ -57,6 +62,10 @@ pub(crate) fn run(mut codes: [&mut Code; 2]) -> Result<()> {
         // What has moved in a section can move what is behind it.
         moved = (0..functions).filter(|&n| !aligned(codes.each_ref().map(|c| &c.functions[n]))).collect();
         if moved.is_empty() {
+            let [home, visitor] = &mut codes;
+            for (home, visitor) in home.functions.iter_mut().zip(&mut visitor.functions) {
+                returns::choose(home, visitor)?;
+            }
             return Ok(());
         }
         let [home, visitor] = &mut codes;
@@ -111,7 +120,7 @@ impl Walk<'_> {
                 self.position += place.offset - before.offset - before.mark.length(before.offset);
             }
             match place.mark {
-                Mark::Begin => {}
+                Mark::Begin | Mark::BarePoll { .. } | Mark::Row(_) => {}
                 Mark::Align { .. } => self.position += place.mark.length(self.position),
                 Mark::Padding(bytes) => {
                     self.padding = Some(n);
@@ -139,7 +148,7 @@ impl Mark {
     /// Bytes that it takes at `offset` of its function.
     fn length(&self, offset: u64) -> u64 {
         match *self {
-            Mark::Begin | Mark::Site(_) => 0,
+            Mark::Begin | Mark::Site(_) | Mark::BarePoll { .. } | Mark::Row(_) => 0,
             Mark::Padding(bytes) => bytes,
             Mark::Align { to, limit } => {
                 let bytes = offset.next_multiple_of(to) - offset;

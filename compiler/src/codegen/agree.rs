@@ -14,6 +14,7 @@ type Blocks = Vec<Vec<u32>>;
 #[derive(Default)]
 struct State {
     reserved: HashMap<String, [Option<Needs>; 2]>,
+    bare: HashMap<String, [Option<Vec<u32>>; 2]>,
     blocks: HashMap<String, [Option<Blocks>; 2]>,
     frames: BTreeMap<String, [Option<Frame>; 2]>,
     codes: [Option<Code>; 2],
@@ -174,6 +175,13 @@ impl Side<'_> {
     pub fn frame(&self, function: &str, size: u64, locals: i64, slots: i64) {
         let frame = Frame { size, locals, slots };
         self.meeting.lock().frames.entry(function.to_owned()).or_default()[self.index] = Some(frame);
+    }
+
+    /// The sites of polls that need no cold block on either side.
+    pub fn bare_polls(&self, function: &str, sites: Vec<u32>) -> Option<Vec<u32>> {
+        let [home, visitor] = self.exchange(function, sites, |s| &mut s.bare)?;
+        let visitor: HashSet<u32> = visitor.into_iter().collect();
+        Some(home.into_iter().filter(|site| visitor.contains(site)).collect())
     }
 
     /// The order of the call sites that both sides have.

@@ -32,6 +32,10 @@ mod kind {
     pub const SITE: u32 = 7;
     /// Function `number` ends.
     pub const END: u32 = 8;
+    /// A bare poll of function `a` goes on here, of site `number`; the answer in `b` is its return address, from the function's begin.
+    pub const BARE_POLL: u32 = 9;
+    /// Call frame information of function `a` has the CFA as `number` says from here on.
+    pub const ROW: u32 = 10;
 }
 
 /// A part of the code.
@@ -51,6 +55,7 @@ struct TwinHost {
     reserve: extern "C" fn(*const c_void, *const c_char, *mut Needs) -> i64,
     frame: extern "C" fn(*const c_void, *const c_char, u64, i64, i64),
     block_order: extern "C" fn(*const c_void, *const c_char, *const u32, u64, *mut u32, u64) -> i64,
+    bare_polls: extern "C" fn(*const c_void, *const c_char, *mut u32, u64) -> i64,
     align: extern "C" fn(*const c_void, *mut TwinItem, u64, *const *const c_char, u64) -> i64,
     padding: extern "C" fn(*const c_void, u64, u64, *mut u8),
     opposite: extern "C" fn(*const c_void, u32) -> u32,
@@ -98,6 +103,7 @@ pub fn with_host<T>(side: &Side, work: impl FnOnce() -> T) -> T {
         reserve,
         frame,
         block_order,
+        bare_polls,
         align,
         padding,
         opposite,
@@ -164,6 +170,23 @@ extern "C" fn block_order(
     }
 }
 
+extern "C" fn bare_polls(context: *const c_void, function: *const c_char, sites: *mut u32, count: u64) -> i64 {
+    // SAFETY: the shim passes what it was given, and an array of the length that it names, which need not be anywhere if it
+    // is empty.
+    let (side, function, sites) = unsafe {
+        let (side, function) = arguments(context, function);
+        let sites: &mut [u32] = if count == 0 { &mut [] } else { from_raw_parts_mut(sites, count as usize) };
+        (side, function, sites)
+    };
+    match side.bare_polls(&function, sites.to_vec()) {
+        Some(agreed) => {
+            sites[..agreed.len()].copy_from_slice(&agreed);
+            agreed.len() as i64
+        }
+        None => -1,
+    }
+}
+
 extern "C" fn violation(context: *const c_void, message: *const c_char) {
     // SAFETY: the shim passes what it was given.
     let (side, message) = unsafe { arguments(context, message) };
@@ -192,11 +215,11 @@ extern "C" fn align(
         for (item, answer) in items.iter_mut().zip(&code.items) {
             match answer {
                 Item::Branch(branch) => item.a = branch.is_long.into(),
-                Item::Place(function, index) => {
-                    if let Mark::Padding(bytes) = code.functions[*function].places[*index].mark {
-                        item.b = bytes as i64;
-                    }
-                }
+                Item::Place(function, index) => match code.functions[*function].places[*index].mark {
+                    Mark::Padding(bytes) => item.b = bytes as i64,
+                    Mark::BarePoll { returns_to, .. } => item.b = returns_to as i64,
+                    _ => {}
+                },
                 _ => {}
             }
         }
@@ -225,6 +248,10 @@ fn push(code: &mut Code, item: &TwinItem, function: Option<usize>) -> Option<usi
             return Some(number);
         }
         (kind::SITE, Some(function)) if item.a == function as i64 => code.mark(function, Mark::Site(Some(item.number))),
+        (kind::BARE_POLL, Some(function)) if item.a == function as i64 => {
+            code.mark(function, Mark::BarePoll { site: item.number, returns_to: 0 });
+        }
+        (kind::ROW, Some(function)) if item.a == function as i64 => code.mark(function, Mark::Row(item.number)),
         (kind::END, Some(function)) if number == function => {
             code.mark(function, Mark::Site(None));
             return None;

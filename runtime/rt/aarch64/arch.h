@@ -68,6 +68,11 @@ static inline void write_jump(char *at, uint32_t distance) {
     *(uint32_t *)at = 0x14000000u | (distance >> 2 & 0x3ffffff);
 }
 
+// A call in the place of a poll: to so many bytes behind its begin.
+static inline void write_call(char *at, uint32_t distance) {
+    *(uint32_t *)at = 0x94000000u | (distance >> 2 & 0x3ffffff);
+}
+
 // What the kernel hands a signal handler: struct ucontext, of which these are the interesting parts.
 typedef struct {
     uint64_t flags, link;
@@ -82,5 +87,11 @@ typedef struct {
 
 static inline uint64_t *context_pc(context *c) { return &c->pc; }
 static inline uint64_t *context_result(context *c) { return &c->x[0]; }
+
+// Goes on in a function that returns to some address. Nothing is in the link register where code polls.
+static inline void call_from(context *c, uint64_t function, uint64_t returns_to) {
+    c->x[30] = returns_to;
+    c->pc = function;
+}
 
 #endif

@@ -54,9 +54,24 @@ static inline void write_jump(char *at, uint32_t distance) {
     __builtin_memcpy(at + 1, &distance, sizeof distance);
 }
 
+// A call as long as a poll, which it replaces, to so many bytes behind its begin.
+static inline void write_call(char *at, uint32_t distance) {
+    distance -= POLL_LENGTH;
+    at[0] = 0x2e; // a prefix that means nothing
+    at[1] = (char)0xe8;
+    __builtin_memcpy(at + 2, &distance, sizeof distance);
+}
+
 typedef struct program_context context;
 
 static inline uint64_t *context_pc(context *c) { return &c->rip; }
 static inline uint64_t *context_result(context *c) { return &c->rax; }
+
+// Goes on in a function that returns to some address.
+static inline void call_from(context *c, uint64_t function, uint64_t returns_to) {
+    c->rsp -= sizeof returns_to;
+    *(uint64_t *)c->rsp = returns_to;
+    c->rip = function;
+}
 
 #endif

@@ -320,7 +320,7 @@ impl Analysis<'_, '_> {
             match insn.flow {
                 Flow::Call(_) | Flow::CallTo(_) => facts.calls.push(leave()),
                 Flow::Return => facts.exits.push(leave()),
-                Flow::Jump(to) | Flow::Branch(to, _) if !self.code.range().contains(&to) => facts.exits.push(leave()),
+                Flow::Jump(to) | Flow::Branch(to, _) if !self.code.contains(to) => facts.exits.push(leave()),
                 Flow::JumpTo(_) if tables.get(&insn.address).is_none_or(BTreeSet::is_empty) => {
                     // With the frame torn down it is a call in the place of the return.
                     if state.register(self.code.isa.sp()) == Value::Frame(-self.code.isa.entry_distance()) {

@@ -5,6 +5,7 @@ use crate::flow::Leave;
 use crate::functions::{Function, Program};
 use crate::insn::{Flow, Insn};
 use crate::isa::{self, Isa};
+use crate::polls;
 use crate::report::{Counts, Kind, Violation};
 use crate::side::{Pair, Side};
 use crate::value::{RETURN_ADDRESS, SAVED_FP, Value};
@@ -23,8 +24,14 @@ pub fn sites<'f>(program: &Program, functions: Pair<&'f Function>) -> Pair<Vec<&
     Pair::new(|side| {
         let other = side.other();
         let is_dead_there = |insn: &Insn| {
-            let there = || functions[other].call_before(isa::of(other), insn.end());
-            all[other].iter().all(|(_, i)| i.end() != insn.end()) && there().is_some_and(|i| target(&i) == target(insn))
+            let is_there = || match polls::is_step(insn.address) {
+                true => program.polls[other].contains(&insn.returns_to()),
+                false => {
+                    let call = functions[other].call_before(isa::of(other), insn.returns_to());
+                    call.is_some_and(|call| target(&call) == target(insn))
+                }
+            };
+            all[other].iter().all(|(_, i)| i.returns_to() != insn.returns_to()) && is_there()
         };
         all[side].iter().filter(|(_, insn)| !is_dead_there(insn)).map(|(call, _)| *call).collect()
     })
@@ -69,7 +76,7 @@ pub fn check(
 
 fn can_be_followed(function: &Function, isa: &dyn Isa, violations: &mut Vec<Violation>) {
     let mut report = |address: u64, what: &str| {
-        let message = format!("{} {what} at {address:#x}", isa.name());
+        let message = format!("{} {what} at {:#x}", isa.name(), polls::place(address));
         violations.push(Violation::new(Kind::Code, &function.name, function.address, message));
     };
     for &address in &function.body.graph.undefined {
@@ -119,14 +126,14 @@ fn return_addresses(
         let message = "different numbers of uniform calls";
         violations.push(Violation::new(Kind::CallSite, name, functions.home.address, message).with_values(numbers));
         for side in Side::BOTH {
-            for call in calls[side].iter().filter(|c| calls[side.other()].iter().all(|d| d.end() != c.end())) {
+            for call in calls[side].iter().filter(|c| calls[side.other()].iter().all(|d| d.returns_to() != c.returns_to())) {
                 let message = format!(
                     "uniform call of {} returns to {:#x} on {} only",
                     callee(program, side, call),
-                    call.end(),
+                    call.returns_to(),
                     isa::of(side).name()
                 );
-                violations.push(Violation::new(Kind::CallSite, name, call.end(), message));
+                violations.push(Violation::new(Kind::CallSite, name, call.returns_to(), message));
             }
         }
         return;
@@ -134,15 +141,15 @@ fn return_addresses(
     for (number, (home, visitor)) in calls.home.iter().zip(&calls.visitor).enumerate() {
         let call = Pair { home: *home, visitor: *visitor };
         let number = number + 1;
-        if home.end() != visitor.end() {
+        if home.returns_to() != visitor.returns_to() {
             let message = format!("uniform call {number} (of {}) returns to", callee(program, Side::Home, home));
-            let addresses = call.map(|c| format!("{:#x}", c.end()));
+            let addresses = call.map(|c| format!("{:#x}", c.returns_to()));
             violations.push(Violation::new(Kind::CallSite, name, home.address, message).with_values(addresses));
         }
         if !call.map(target).agree() {
             let callees = Pair::new(|side| callee(program, side, call[side]));
             let message = format!("uniform call {number} is of");
-            violations.push(Violation::new(Kind::CallSite, name, home.end(), message).with_values(callees));
+            violations.push(Violation::new(Kind::CallSite, name, home.returns_to(), message).with_values(callees));
         }
     }
 }
@@ -167,7 +174,7 @@ fn frame_sizes(functions: Pair<&Function>, sites: &Pair<Vec<&Leave>>, violations
         let known = matches!(distances.home, Value::Frame(_));
         if !distances.agree() || !known {
             let message = "the distance from CFA to SP at the uniform call is";
-            violations.push(Violation::new(Kind::Frame, name, call.end(), message).with_values(shown));
+            violations.push(Violation::new(Kind::Frame, name, call.returns_to(), message).with_values(shown));
             // The other calls of the function would tell the same.
             return;
         }
@@ -188,7 +195,7 @@ fn frame_pointers(functions: Pair<&Function>, sites: &Pair<Vec<&Leave>>, violati
             let message = "the frame pointer at the uniform call is";
             let shown = has.map(|has| if has { "the frame's" } else { "the caller's" });
             let call = functions.home.body.graph.insn(home.insn);
-            violations.push(Violation::new(Kind::Frame, name, call.end(), message).with_values(shown));
+            violations.push(Violation::new(Kind::Frame, name, call.returns_to(), message).with_values(shown));
             return;
         }
     }
@@ -198,7 +205,7 @@ fn frame_record(function: &Function, isa: &dyn Isa, site: &Leave, violations: &m
     let call = function.body.graph.insn(site.insn);
     let mut report = |what: &str, value: Value| {
         let message = format!("{} at the uniform call, {what} ({})", isa.name(), show(value, isa));
-        violations.push(Violation::new(Kind::Frame, &function.name, call.end(), message));
+        violations.push(Violation::new(Kind::Frame, &function.name, call.returns_to(), message));
     };
     if has_frame_pointer(site, isa) {
         let fp = site.state.register(isa.fp());
@@ -230,13 +237,13 @@ fn described_frames(
     let mut described = !sites.is_empty();
     for site in sites {
         let call = function.body.graph.insn(site.insn);
-        let Some(row) = call_frames.row(call.address) else {
+        let Some(row) = call_frames.row(call.returns_to() - 1) else {
             described = false;
             continue;
         };
         let mut report = |what: &str, by_code: String, by_table: String| {
             let message = format!("{} call-frame information: {what} is {by_table}, by the code {by_code}", isa.name());
-            violations.push(Violation::new(Kind::Cfi, &function.name, call.end(), message));
+            violations.push(Violation::new(Kind::Cfi, &function.name, call.returns_to(), message));
         };
         let base = row.cfa.and_then(|(register, offset)| {
             let register = [isa.sp(), isa.fp()].into_iter().find(|r| isa.dwarf_register(*r) == Some(register))?;

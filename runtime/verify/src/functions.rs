@@ -6,7 +6,7 @@ use crate::flow::{Body, analyse};
 use crate::graph::{Code, Knowledge};
 use crate::insn::{Flow, Insn};
 use crate::isa::Isa;
-use crate::polls::Polls;
+use crate::polls::{self, Polls};
 use crate::report::{Kind, Violation};
 use crate::side::{Pair, Side};
 use crate::tables::Mentions;
@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// The function in which all hops happen (DESIGN.md 5),
 const PLAIN_POLL: &str = "__twin_poll_slow";
-/// and the one that has a map behind each call of it, and then calls the other.
+/// and the one that follows the map of a poll, and then calls the other.
 const MAPPED_POLL: &str = "__twin_poll_mapped";
 /// Functions whose calls return a second time, possibly after a hop (DESIGN.md 5).
 const RETURN_TWICE: [&str; 4] = ["setjmp", "_setjmp", "sigsetjmp", "__sigsetjmp"];
@@ -52,6 +52,11 @@ impl Function {
     pub fn contains(&self, address: u64) -> bool {
         address.wrapping_sub(self.address) < self.size
     }
+
+    /// Whether control that goes on at `address` leaves it.
+    pub fn is_left_for(&self, address: u64) -> bool {
+        !self.contains(address) && !polls::is_step(address)
+    }
 }
 
 /// Bytes of the longest call.
@@ -66,8 +71,10 @@ pub struct Program {
     pub functions: Pair<Functions>,
     /// Addresses of functions during which a hop can happen, or that return twice: calls of them are uniform.
     pub loud: HashSet<u64>,
+    /// The return addresses of all polls of each image.
+    pub polls: Pair<HashSet<u64>>,
     /// Addresses of the functions that polls call.
-    polls: Vec<u64>,
+    poll_functions: Vec<u64>,
 }
 
 impl Program {
@@ -80,13 +87,14 @@ impl Program {
             Pair { home, visitor }
         });
         let loud = find_loud(&functions);
-        let polls = functions.home.values().filter(|f| is_poll(&f.name)).map(|f| f.address).collect();
-        Program { functions, loud, polls }
+        let poll_functions = functions.home.values().filter(|f| is_poll(&f.name)).map(|f| f.address).collect();
+        let polls = Pair::new(|side| Polls::read(&binary.images[side], None).calls.into_keys().collect());
+        Program { functions, loud, polls, poll_functions }
     }
 
     /// Whether the function at `address` is one that polls call: it has neither arguments nor results.
     pub fn is_poll(&self, address: u64) -> bool {
-        self.polls.contains(&address)
+        self.poll_functions.contains(&address)
     }
 
     /// Whether a hop can happen during this call.

@@ -2,7 +2,7 @@
 
 use crate::insn::{Flow, Insn};
 use crate::isa::Isa;
-use crate::polls::Polls;
+use crate::polls::{self, Polls};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
@@ -54,6 +54,11 @@ impl Code<'_> {
     /// Its addresses.
     pub fn range(&self) -> Range<u64> {
         self.address..self.address + self.bytes.len() as u64
+    }
+
+    /// Whether control can be at `address` within the function.
+    pub fn contains(&self, address: u64) -> bool {
+        self.range().contains(&address) || polls::is_step(address)
     }
 
     /// The bytes from `address` on.
@@ -189,7 +194,7 @@ fn successors(insn: &Insn, tables: &HashMap<u64, BTreeSet<u64>>, code: &Code, kn
         Flow::JumpTo(_) => tables.get(&insn.address).into_iter().flatten().copied().collect(),
         Flow::Return | Flow::Stop => Vec::new(),
     };
-    next.retain(|target| code.range().contains(target));
+    next.retain(|target| code.contains(*target));
     next.dedup();
     next
 }

@@ -1,5 +1,6 @@
 //! Instructions of either ISA in one neutral form: control flow, registers, memory, and what is known of the values.
 
+use crate::polls;
 use std::fmt;
 
 /// A register: 0-31 integer, 32-63 vector, 64 the condition flags. Which is which is the ISA's matter.
@@ -264,9 +265,14 @@ impl Insn {
         }
     }
 
-    /// The address behind it: the return address of a call.
+    /// The address behind it.
     pub fn end(&self) -> u64 {
         self.address.wrapping_add(self.length)
+    }
+
+    /// The return address of a call.
+    pub fn returns_to(&self) -> u64 {
+        polls::place(self.end())
     }
 
     /// Whether it is a call of any kind.

@@ -164,7 +164,7 @@ impl<'p> Liveness<'p> {
             }
             Flow::CallTo(_) => behind.without(self.clobbered(insn)).union(uses),
             Flow::Return => uses.union(self.results_of(function.address)),
-            Flow::Jump(to) | Flow::Branch(to, _) if !function.contains(to) => {
+            Flow::Jump(to) | Flow::Branch(to, _) if function.is_left_for(to) => {
                 behind.without(insn.defs).union(uses).union(self.arguments_of(to))
             }
             _ => behind.without(insn.defs).union(uses),

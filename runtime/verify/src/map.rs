@@ -1,9 +1,10 @@
-//! Maps of polls: behind the call lies the address of words that say which registers are saved to which slots before it, and loaded from
-//! them behind it (DESIGN.md 5; `compiler/shim/map.cpp` has the format).
+//! Maps of polls: words that say which registers are saved to which slots before a call, and loaded from them behind it (DESIGN.md 5;
+//! `compiler/shim/map.cpp` has the format).
 
 use crate::graph::Code;
 use crate::insn::{Access, Assignment, Condition, Expr, Flow, Insn, Reg};
 use crate::isa::Isa;
+use crate::polls;
 
 /// Bytes of a word.
 const WORD: usize = 2;
@@ -68,22 +69,28 @@ fn read(isa: &dyn Isa, bytes: &[u8]) -> Option<Vec<Move>> {
 }
 
 impl Code<'_> {
-    /// Reads the instruction at `address`. A call with a map is three: one that saves (the first byte of the call), the call,
-    /// and one that loads (the map's address). A poll is a branch.
+    /// Reads the instruction at `address`, or all steps there. A poll is a branch to its cold block or to its steps, the call in a cold
+    /// block is a jump to these.
     pub fn decode(&self, address: u64) -> Option<Vec<Insn>> {
-        let mut call = self.isa.decode(self.from(address)?, address).filter(|insn| insn.length > 0)?;
-        if let Some(cold) = self.polls.cold.get(&address) {
-            call.flow = Flow::Branch(*cold, Condition::Other);
+        if polls::is_step(address) {
+            return self.steps(address);
+        }
+        let mut insn = self.isa.decode(self.from(address)?, address).filter(|insn| insn.length > 0)?;
+        if let Some(&target) = self.polls.faults.get(&address) {
+            insn.flow = Flow::Branch(target, Condition::Other);
             // What an instruction that faulted would have loaded is not there.
-            call.assignments.clear();
-            return Some(vec![call]);
+            insn.assignments.clear();
+        } else if self.polls.function.is_some_and(|poll| insn.flow == Flow::Call(poll)) {
+            insn.flow = Flow::Jump(polls::steps(insn.end()));
         }
-        if self.polls.call.is_none_or(|poll| call.flow != Flow::Call(poll)) {
-            return Some(vec![call]);
-        }
-        let map = u32::from_le_bytes(*self.from(call.end())?.first_chunk()?);
-        let moves = read(self.isa, self.polls.image.bytes_from(map.into()))?;
-        let (mut saves, mut loads) = (Insn::new(address, 1), Insn::new(call.end(), size_of_val(&map) as u64));
+        Some(vec![insn])
+    }
+
+    /// What the runtime does from `first` on: it destroys the link register, saves, calls, loads, and goes on.
+    fn steps(&self, first: u64) -> Option<Vec<Insn>> {
+        let poll = self.polls.calls.get(&polls::place(first))?;
+        let moves = read(self.isa, self.polls.image.bytes_from(poll.map))?;
+        let [mut link, mut saves, mut call, mut loads, mut jump] = std::array::from_fn(|n| Insn::new(first + n as u64, 1));
         for each in &moves {
             let at = |offset| Access::at(Some(self.isa.sp()), offset, each.bytes);
             if each.saved {
@@ -111,11 +118,13 @@ impl Code<'_> {
                 }
             }
         }
-        saves.uses.insert(self.isa.sp());
-        loads.uses.insert(self.isa.sp());
-        call.address += saves.length;
-        call.length -= saves.length;
-        Some(vec![saves, call, loads])
+        link.defs.extend_with(self.isa.link());
+        for step in [&mut saves, &mut call, &mut loads] {
+            step.uses.insert(self.isa.sp());
+        }
+        call.flow = Flow::Call(self.polls.function?);
+        jump.flow = Flow::Jump(poll.resume);
+        Some(vec![link, saves, call, loads, jump])
     }
 }
 

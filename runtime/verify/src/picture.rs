@@ -73,7 +73,7 @@ fn picture(program: &Program, functions: Pair<&Function>, variables: &Pair<Varia
             Flow::Call(to) => program.name_of(Side::Home, to),
             _ => "a function pointer".to_owned(),
         };
-        let _ = writeln!(text, "  call {:<3} returns to {:#x}  {callee}", n + 1, insn.end());
+        let _ = writeln!(text, "  call {:<3} returns to {:#x}  {callee}", n + 1, insn.returns_to());
     }
     let rows = rows(program, functions, &calls, variables);
     let widths = Pair::new(|side| {

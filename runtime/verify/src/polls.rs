@@ -1,4 +1,5 @@
-//! Polls: accesses to a poll page, which fault on a request. The table `.twin.polls` says where control goes on then (DESIGN.md 5).
+//! Polls: accesses to a poll page, which fault on a request. The table `.twin.polls` says where control goes on then, and what map its call
+//! follows (DESIGN.md 5).
 
 use crate::binary::{Binary, Image};
 use crate::functions::{Function, Program};
@@ -6,10 +7,11 @@ use crate::insn::Insn;
 use crate::report::{Kind, Violation};
 use crate::side::Side;
 use object::elf;
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-/// The table: pairs of 32-bit words, the address of a poll and how far behind it control goes on if it faults.
+/// The table (`linker/src/polls.rs`): six 32-bit words for each poll.
 pub const SECTION: &str = ".twin.polls";
 /// Symbol of the first poll page.
 const FIRST_PAGE: &str = "__twin_poll_page";
@@ -17,34 +19,88 @@ const FIRST_PAGE: &str = "__twin_poll_page";
 const SPACING: u64 = 1 << 20;
 /// Bytes of a poll page.
 const PAGE: u64 = 4096;
-/// Bytes of an entry of the table.
-const ENTRY: usize = 8;
+/// Words of an entry of the table, and their bytes.
+const WORDS: usize = 6;
+const WORD: usize = 4;
+/// What the runtime does for a poll has no code. Its steps are at these addresses, so many for each return address.
+const FIRST_STEP: u64 = 1 << 40;
+const STEPS: u64 = 8;
+
+/// Where the steps of the poll are whose call returns to this address.
+pub fn steps(returns_to: u64) -> u64 {
+    FIRST_STEP + STEPS * returns_to
+}
+
+/// Whether `address` is that of a step, and no code.
+pub fn is_step(address: u64) -> bool {
+    address >= FIRST_STEP
+}
+
+/// The return address of the poll that has its steps at `address`; other addresses as they are.
+pub fn place(address: u64) -> u64 {
+    if is_step(address) { (address - FIRST_STEP) / STEPS } else { address }
+}
+
+/// An entry of the table.
+#[derive(Clone, Copy)]
+struct Entry {
+    place: u64,
+    /// Where control goes on if the poll faults; `None` if it is bare: then the runtime calls itself.
+    cold: Option<u64>,
+    /// 0 if there is no call.
+    returns_to: u64,
+    call: Call,
+    /// The entry with the next return address.
+    next: usize,
+}
+
+/// What the call of a poll does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Call {
+    /// Address of the map.
+    pub map: u64,
+    /// Where it goes on behind the call.
+    pub resume: u64,
+}
 
 /// The polls of one image.
 pub struct Polls<'a> {
     /// The image, which has their maps.
     pub image: &'a Image<'a>,
-    /// The function that has a map behind each call of it.
-    pub call: Option<u64>,
+    /// The function that cold blocks call.
+    pub function: Option<u64>,
     /// Where control goes on if a poll faults.
-    pub cold: HashMap<u64, u64>,
+    pub faults: HashMap<u64, u64>,
+    /// Calls by their return addresses.
+    pub calls: HashMap<u64, Call>,
 }
 
 impl Polls<'_> {
-    /// Those of `image`; `call` is the function that cold blocks call.
-    pub fn read<'a>(image: &'a Image<'a>, call: Option<u64>) -> Polls<'a> {
-        Polls { image, call, cold: table(image).collect() }
+    /// Those of `image`; `function` is the one that cold blocks call.
+    pub fn read<'a>(image: &'a Image<'a>, function: Option<u64>) -> Polls<'a> {
+        let entries = table(image);
+        Polls {
+            image,
+            function,
+            faults: entries.iter().map(|e| (e.place, e.cold.unwrap_or_else(|| steps(e.returns_to)))).collect(),
+            calls: entries.iter().filter(|e| e.returns_to != 0).map(|e| (e.returns_to, e.call)).collect(),
+        }
     }
 }
 
-fn table(image: &Image) -> impl Iterator<Item = (u64, u64)> {
-    let bytes = image.section_bytes(SECTION).into_owned();
-    let entries = bytes.len() / ENTRY;
-    let word = move |at: usize| u64::from(u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes")));
-    (0..entries).map(move |entry| {
-        let place = word(ENTRY * entry);
-        (place, place + word(ENTRY * entry + 4))
-    })
+fn table(image: &Image) -> Vec<Entry> {
+    let bytes = image.section_bytes(SECTION);
+    let words = |entry: &[u8]| -> [u64; WORDS] {
+        std::array::from_fn(|n| u32::from_le_bytes(std::array::from_fn(|byte| entry[WORD * n + byte])).into())
+    };
+    let entry = |[place, cold, returns_to, resume, map, next]: [u64; WORDS]| Entry {
+        place,
+        cold: (cold != 0).then(|| place + cold),
+        returns_to,
+        call: Call { map, resume },
+        next: next as usize,
+    };
+    bytes.chunks_exact(WORDS * WORD).map(|bytes| entry(words(bytes))).collect()
 }
 
 /// Every poll is in the table, every entry is a poll that goes on in its function, and the table is sorted, as it is searched.
@@ -54,28 +110,53 @@ pub fn check(binary: &Binary, program: &Program) -> Vec<Violation> {
         let image = &binary.images[side];
         let isa = image.isa.name();
         let pages = Pages::of(image);
-        let table: Vec<(u64, u64)> = table(image).collect();
-        let known: HashSet<u64> = table.iter().map(|(place, _)| *place).collect();
+        let table = table(image);
+        let mut report = |function: &str, place: u64, what: &str| {
+            violations.push(Violation::new(Kind::Poll, function, place, format!("{isa}: {what}")));
+        };
+        let known: HashSet<u64> = table.iter().map(|entry| entry.place).collect();
         let mut last = 0;
-        for (place, cold) in table {
-            let mut report = |function: &str, what: &str| {
-                violations.push(Violation::new(Kind::Poll, function, place, format!("{isa}: {what}")));
-            };
+        for entry in &table {
+            let place = entry.place;
             let Some(function) = function_at(program, side, place) else {
-                report(SECTION, "the table has a poll that is in no function");
+                report(SECTION, place, "the table has a poll that is in no function");
                 continue;
             };
+            let mut report = |what: &str| report(&function.name, place, what);
             if place <= last {
-                report(&function.name, "the table of polls is not sorted");
+                report("the table of polls is not sorted");
             }
             last = place;
             let bytes = function.code.get((place - function.address) as usize..).unwrap_or_default();
-            if !image.isa.decode(bytes, place).is_some_and(|insn| pages.is_poll(&insn)) {
-                report(&function.name, "what the table says is a poll does not access a poll page alone");
+            let poll = image.isa.decode(bytes, place).filter(|insn| pages.is_poll(insn));
+            if poll.is_none() {
+                report("what the table says is a poll does not access a poll page alone");
             }
-            if !function.contains(cold) {
-                report(&function.name, "a poll goes on outside of its function");
+            let goes_on = match entry.cold {
+                Some(cold) => {
+                    function.contains(cold) && (entry.returns_to == 0 || entry.call.resume == entry.returns_to)
+                }
+                None => poll.is_none_or(|poll| entry.call.resume == poll.end()),
+            };
+            if !goes_on {
+                report("a poll goes on elsewhere");
             }
+        }
+        let mut last: Option<Entry> = None;
+        for entry in &table {
+            let Some(&next) = table.get(entry.next) else {
+                report(SECTION, entry.place, "the table names a poll that is not in it");
+                break;
+            };
+            let is_sorted = last.is_none_or(|last| match last.returns_to.cmp(&next.returns_to) {
+                Ordering::Less => true,
+                Ordering::Equal => last.call == next.call,
+                Ordering::Greater => false,
+            });
+            if !is_sorted {
+                report(SECTION, next.place, "the table of polls is not sorted by return addresses");
+            }
+            last = Some(next);
         }
         for function in program.functions[side].values() {
             for insn in function.body.graph.insns.iter().filter(|insn| !known.contains(&insn.address)) {

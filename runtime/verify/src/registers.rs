@@ -5,6 +5,7 @@ use crate::functions::{Function, Program};
 use crate::graph::BlockId;
 use crate::insn::{Flow, Reg, RegSet};
 use crate::liveness::{Liveness, saves, summarise};
+use crate::polls;
 use crate::report::{Kind, Violation};
 use crate::side::Side;
 use std::collections::BTreeSet;
@@ -31,15 +32,16 @@ impl Liveness<'_> {
             found.extend(behind.without(allowed).iter().map(|register| (insn.address, insn.end(), register)));
         });
         found.sort_unstable();
-        let violations = found.into_iter().map(|(call, returns_to, register)| {
-            let reader = self.reader(function, returns_to, register);
+        let violations = found.into_iter().map(|(call, behind, register)| {
+            let reader = self.reader(function, behind, register);
             let message = format!(
-                "{} {} is read {} before it is written, after the uniform call at {call:#x}",
+                "{} {} is read {} before it is written, after the uniform call at {:#x}",
                 self.isa.name(),
                 self.isa.register_name(register),
-                reader.map_or_else(|| "by the caller".to_owned(), |address| format!("at {address:#x}")),
+                reader.map_or_else(|| "by the caller".to_owned(), |address| format!("at {:#x}", polls::place(address))),
+                polls::place(call),
             );
-            Violation::new(Kind::Register, &function.name, returns_to, message)
+            Violation::new(Kind::Register, &function.name, polls::place(behind), message)
         });
         violations.collect()
     }

@@ -83,7 +83,7 @@ pub fn check(program: &Program, functions: Pair<&Function>, counts: &mut Counts)
     for (n, (home, visitor)) in calls.home.iter().zip(&calls.visitor).enumerate() {
         let call = Pair { home: *home, visitor: *visitor };
         let across = Pair::new(|side| &map.across[side][n]);
-        let returns_to = functions.home.body.graph.insn(home.insn).end();
+        let returns_to = functions.home.body.graph.insn(home.insn).returns_to();
         let live = Pair::new(|side| map.touched(&across[side].live).collect::<BTreeSet<Slot>>());
         for side in Side::BOTH {
             for &slot in live[side].difference(&live[side.other()]) {
@@ -298,9 +298,9 @@ fn meaning_of(functions: Pair<&Function>, side: Side, value: Value) -> Option<Me
             let insn = graph.insns.get(insn).filter(|i| i.is_call())?;
             // Only uniform calls have the same return address.
             let other = functions[side.other()];
-            let shared = other.body.facts.calls.iter().any(|c| other.body.graph.insn(c.insn).end() == insn.end());
+            let shared = other.body.facts.calls.iter().any(|c| other.body.graph.insn(c.insn).returns_to() == insn.returns_to());
             let number = result_number(isa, origin.register).filter(|_| shared)?;
-            Some(Meaning::Result { returns_to: insn.end(), number })
+            Some(Meaning::Result { returns_to: insn.returns_to(), number })
         }
         _ => None,
     }
