@@ -26,6 +26,7 @@ fn main() {
         "order",
         "define",
         "pad",
+        "row",
         "emit",
     ] {
         build.file(format!("shim/{file}.cpp"));

@@ -2,6 +2,7 @@
 // without contents; when all functions are there and nothing has been laid out yet, the host is told what code there is
 // (compiler/src/align), and says how long padding and branches are to be. The object has a table with the offsets that
 // came out.
+#include "row.h"
 #include "shim.h"
 
 #include "llvm-c/TargetMachine.h"
@@ -33,6 +34,8 @@
 
 #include <cstring>
 #include <map>
+#include <optional>
+#include <utility>
 
 using namespace llvm;
 
@@ -46,7 +49,7 @@ constexpr const char *PollsName = ".twin.polls";
 constexpr const char *MapsName = ".rodata.twin.maps";
 
 // Items of a list, in the order of the code (compiler/src/codegen/shim.rs).
-enum Kind : uint32_t { Section, Bytes, Alignment, Padding, Branch, Label, Begin, Site, End, BarePoll, Row };
+enum Kind : uint32_t { Section, Bytes, Alignment, Padding, Branch, Label, Begin, Site, End, BarePoll, Row, Landing };
 
 struct Poll {
   /// The access.
@@ -56,8 +59,10 @@ struct Poll {
   /// Where it goes on behind the call, the map, and the number of its site; none if the other ISA found it to be unreachable.
   MCSymbol *Resume = nullptr, *Map = nullptr;
   uint32_t Site = 0;
-  /// What its call returns to, from the begin of the function, if it is bare.
-  uint32_t Return = 0;
+  /// If it is bare, the row of the call frame information, and what its call returns to, from the begin of the function.
+  uint32_t Row = 0, Return = 0;
+  /// If that is behind a landing, how far behind all other code.
+  uint32_t Landing = 0;
 };
 
 // What the printer made of one function.
@@ -66,16 +71,11 @@ struct Function {
   MCSymbol *Begin, *End = nullptr;
   std::vector<std::pair<MCSymbol *, uint32_t>> Sites;
   std::vector<Poll> Polls;
-  /// Rows of the call frame information, if there are bare polls: where each begins, and which one it is.
+  /// If there are bare polls, the rows of the call frame information, and where each begins.
+  std::optional<twin::FrameRows> Frame;
   std::vector<std::pair<MCSymbol *, uint32_t>> Rows;
-};
-
-/// Where the CFA is, as call frame information has it.
-struct CFA {
-  unsigned Register = 0;
-  int64_t Offset = 0;
-
-  uint32_t number() const { return Register << 24 ^ uint32_t(Offset); }
+  /// Its call frame information among all, if it has any.
+  std::optional<size_t> Described;
 };
 
 class Marks : public AsmPrinterHandler {
@@ -83,12 +83,14 @@ class Marks : public AsmPrinterHandler {
   std::vector<Function> Functions;
   /// Of the whole module: polls with equal maps share one.
   std::map<std::vector<uint16_t>, MCSymbol *> Maps;
-  /// Empty tails of fragments: padding and whether control runs through it; what follows a branch of fixed length.
+  /// Empty tails of fragments: padding and whether control runs through it; landings of a function; what follows a branch of fixed
+  /// length.
   DenseMap<const MCFragment *, bool> Paddings;
+  DenseMap<const MCFragment *, size_t> Landings;
   DenseMap<const MCFragment *, MCInst> Jumps;
   const MachineInstr *Current = nullptr;
-  /// The CFA, and those that are remembered, in a function with bare polls.
-  SmallVector<CFA, 2> CFAs;
+  /// How many functions with call frame information there were so far.
+  size_t Described = 0;
   /// There is a place for the padding of the next site.
   bool Chosen = false;
 
@@ -113,9 +115,8 @@ public:
   void beginFunction(const MachineFunction *MF) override {
     Functions.push_back({MF->getName().str(), Printer.CurrentFnSym});
     Chosen = false;
-    CFAs.clear();
     if (any_of(*MF, [](const MachineBasicBlock &MBB) { return any_of(MBB, isBare); }))
-      CFAs.push_back({});
+      Functions.back().Frame.emplace(*Printer.MAI);
   }
 
   void beginInstruction(const MachineInstr *MI) override {
@@ -139,19 +140,29 @@ public:
   void endInstruction() override {
     if (Current->isConditionalBranch())
       cut();
-    if (Current->isCFIInstruction() && !CFAs.empty())
-      follow(Printer.MF->getFrameInstructions()[Current->getOperand(0).getCFIIndex()]);
+    if (Function &F = Functions.back(); Current->isCFIInstruction() && F.Frame) {
+      F.Frame->follow(Printer.MF->getFrameInstructions()[Current->getOperand(0).getCFIIndex()]);
+      F.Rows.push_back({out().getContext().createTempSymbol(), F.Frame->number()});
+      out().emitLabel(F.Rows.back().first);
+    }
   }
 
   /// The label at the end is there already, behind all others, and so is that of the call frame information.
   void markFunctionEnd() override {
-    pad(false);
-    Functions.back().End = Printer.getFunctionEnd();
-    std::vector<MCSymbol *> Labels{Printer.getFunctionEnd()};
-    if (ArrayRef<MCDwarfFrameInfo> Frames = out().getDwarfFrameInfos(); !Frames.empty() && Frames.back().End)
+    Function &F = Functions.back();
+    F.End = Printer.getFunctionEnd();
+    std::vector<MCSymbol *> Labels{F.End};
+    if (ArrayRef<MCDwarfFrameInfo> Frames = out().getDwarfFrameInfos(); Frames.size() > Described) {
+      Described = Frames.size();
+      F.Described = Described - 1;
       Labels.push_back(Frames.back().End);
+    }
+    MCFragment *Last = out().getCurrentFragment();
+    pad(false);
+    if (F.Frame)
+      Landings[tail()] = Functions.size() - 1;
     for (MCSymbol *Label : Labels)
-      if (Label->getFragment()->getNext() == out().getCurrentFragment()) {
+      if (Label->getFragment() == Last) {
         Label->setFragment(out().getCurrentFragment());
         Label->setOffset(0);
       }
@@ -187,36 +198,6 @@ private:
 
   static bool isBare(const MachineInstr &MI) { return twin::isPoll(MI) && !twin::coldBlock(MI); }
 
-  /// Notes a row of the call frame information.
-  void follow(const MCCFIInstruction &Change) {
-    CFA &Now = CFAs.back();
-    switch (Change.getOperation()) {
-    case MCCFIInstruction::OpDefCfa:
-      Now = {Change.getRegister(), Change.getOffset()};
-      break;
-    case MCCFIInstruction::OpDefCfaRegister:
-      Now.Register = Change.getRegister();
-      break;
-    case MCCFIInstruction::OpDefCfaOffset:
-      Now.Offset = Change.getOffset();
-      break;
-    case MCCFIInstruction::OpAdjustCfaOffset:
-      Now.Offset += Change.getOffset();
-      break;
-    case MCCFIInstruction::OpRememberState:
-      CFAs.push_back(CFA(Now));
-      return;
-    case MCCFIInstruction::OpRestoreState:
-      CFAs.pop_back();
-      break;
-    default:
-      return;
-    }
-    MCSymbol *Here = out().getContext().createTempSymbol();
-    out().emitLabel(Here);
-    Functions.back().Rows.push_back({Here, CFAs.back().number()});
-  }
-
   Poll poll(const MachineInstr &Access) {
     Poll P{Access.getPreInstrSymbol()};
     const MachineInstr *Call = &Access;
@@ -226,6 +207,8 @@ private:
       if (Found == Cold->end())
         return P;
       Call = &*Found;
+    } else {
+      P.Row = Functions.back().Frame->number();
     }
     P.Resume = Call->getPostInstrSymbol();
     P.Site = twin::siteOf(*Call);
@@ -355,6 +338,8 @@ private:
     GoTo(Fragment.getFixedSize());
     if (auto Found = Paddings.find(&Fragment); Found != Paddings.end())
       return Code.add(Padding, 0, Found->second, 0, 0, 0, &Fragment);
+    if (auto Found = Landings.find(&Fragment); Found != Landings.end())
+      return Code.add(Landing, 0, Found->second, 0, 0, 0, &Fragment);
     if (!longer(Fragment, Inst))
       return GoTo(Fragment.getSize());
     SmallVector<char, 16> Data;
@@ -374,10 +359,11 @@ private:
 
   /// Does what the host has decided on.
   void apply(const TwinItem &Item, MCFragment *F) {
-    if (Item.kind == Padding && Item.b) {
-      SmallVector<char, 64> Data(Item.b);
-      twin::Host->padding(twin::Host->context, Item.a, Data.size(), reinterpret_cast<uint8_t *>(Data.data()));
-      F->setVarContents(Data);
+    if (Item.kind == Padding) {
+      fill(*F, Item.b, Item.a);
+    } else if (Item.kind == Landing) {
+      fill(*F, Item.b, false);
+      describe(Functions[Item.a], *F);
     } else if (Item.kind == Branch && Item.a) {
       SmallVector<char, 16> Data;
       SmallVector<MCFixup, 1> Fixups;
@@ -392,7 +378,35 @@ private:
       F->setVarFixups(Fixups);
     } else if (Item.kind == BarePoll) {
       auto &Polls = Functions[Item.a].Polls;
-      find_if(Polls, [&](const Poll &P) { return !P.Cold && P.Site == Item.number; })->Return = Item.b;
+      auto P = find_if(Polls, [&](const Poll &P) { return !P.Cold && P.Site == Item.number; });
+      P->Return = Item.b;
+      P->Landing = Item.c;
+    }
+  }
+
+  /// Makes padding the contents of a tail.
+  void fill(MCFragment &F, uint64_t Length, bool Executed) {
+    if (!Length)
+      return;
+    SmallVector<char, 64> Data(Length);
+    twin::Host->padding(twin::Host->context, Executed, Length, reinterpret_cast<uint8_t *>(Data.data()));
+    F.setVarContents(Data);
+  }
+
+  /// Has the call frame information say of each landing what it says of the bare poll.
+  void describe(Function &Of, MCFragment &F) {
+    std::map<uint32_t, uint32_t> Rows;
+    for (const Poll &P : Of.Polls)
+      if (P.Landing)
+        Rows[P.Landing] = P.Row;
+    uint32_t Begin = 0;
+    for (auto [End, Row] : Rows) {
+      MCSymbol *Here = out().getContext().createTempSymbol();
+      Here->setFragment(&F);
+      Here->setOffset(F.getFixedSize() + std::exchange(Begin, End));
+      // Nobody has written it yet. The list as such belongs to the streamer, which would add to the last function only.
+      auto &Info = const_cast<MCDwarfFrameInfo &>(out().getDwarfFrameInfos()[*Of.Described]);
+      Of.Frame->goTo(Row, Here, Info.Instructions);
     }
   }
 

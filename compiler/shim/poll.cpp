@@ -3,6 +3,7 @@
 //
 // Until blocks have their places a poll stays a test and a branch, which all passes of LLVM understand. `Test` gives the test one form
 // on each ISA behind instruction selection; `Fault` removes the branch, and notes where control goes on a fault.
+#include "row.h"
 #include "shim.h"
 
 #include "llvm/ADT/DenseSet.h"
@@ -171,8 +172,9 @@ private:
   void agreeOnBare(MachineFunction &MF) {
     std::vector<uint32_t> Sites;
     std::vector<const MachineInstr *> Calls;
+    bool Understood = all_of(MF.getFrameInstructions(), twin::FrameRows::understands);
     for (MachineBasicBlock &MBB : MF)
-      if (accessIn(MBB)) {
+      if (Understood && accessIn(MBB)) {
         auto [Cold, Next] = successors(MBB);
         if (const MachineInstr *Call = Cold ? onlyCall(*Cold, *Next) : nullptr) {
           Sites.push_back(twin::siteOf(*Call));

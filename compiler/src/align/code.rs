@@ -79,6 +79,11 @@ impl Function {
             _ => None,
         })
     }
+
+    /// Bytes of landings at its end.
+    pub fn landings(&self) -> u64 {
+        self.places.iter().map(|place| if let Mark::Landing(bytes) = place.mark { bytes } else { 0 }).sum()
+    }
 }
 
 /// One ISA's code with its functions in the order of the module.

@@ -31,10 +31,13 @@ pub(crate) enum Mark {
     Align { to: u64, limit: u64 },
     /// A return address by the number of its site, or the end of a function: what must be at one offset on both ISAs.
     Site(Option<u32>),
-    /// Where a bare poll goes on, and the offset that is its return address on both ISAs.
-    BarePoll { site: u32, returns_to: u64 },
-    /// From here on the call frame information has the CFA at the place that has this number.
+    /// Where a bare poll goes on; the offset that is its return address on both ISAs, and if that is behind a landing, how far
+    /// behind all other code.
+    BarePoll { site: u32, returns_to: u64, landing: u64 },
+    /// From here on a row of the call frame information holds. Equal ones have the same number; the first one has 0.
     Row(u32),
+    /// Bytes at the end of a function, landings, that are there for the call frame information to describe them.
+    Landing(u64),
 }
 
 /// Chooses padding with which both codes (home first) have equal return addresses and function sizes.
@@ -62,10 +65,13 @@ pub(crate) fn run(mut codes: [&mut Code; 2]) -> Result<()> {
         // What has moved in a section can move what is behind it.
         moved = (0..functions).filter(|&n| !aligned(codes.each_ref().map(|c| &c.functions[n]))).collect();
         if moved.is_empty() {
-            let [home, visitor] = &mut codes;
-            for (home, visitor) in home.functions.iter_mut().zip(&mut visitor.functions) {
-                returns::choose(home, visitor)?;
+            for n in 0..functions {
+                if !returns::choose(codes.each_mut().map(|code| &mut code.functions[n]))? {
+                    moved.push(n);
+                }
             }
+        }
+        if moved.is_empty() {
             return Ok(());
         }
         let [home, visitor] = &mut codes;
@@ -122,6 +128,7 @@ impl Walk<'_> {
             match place.mark {
                 Mark::Begin | Mark::BarePoll { .. } | Mark::Row(_) => {}
                 Mark::Align { .. } => self.position += place.mark.length(self.position),
+                Mark::Landing(bytes) => self.position += bytes,
                 Mark::Padding(bytes) => {
                     self.padding = Some(n);
                     self.position += if self.grow { bytes } else { 0 };
@@ -149,7 +156,7 @@ impl Mark {
     fn length(&self, offset: u64) -> u64 {
         match *self {
             Mark::Begin | Mark::Site(_) | Mark::BarePoll { .. } | Mark::Row(_) => 0,
-            Mark::Padding(bytes) => bytes,
+            Mark::Padding(bytes) | Mark::Landing(bytes) => bytes,
             Mark::Align { to, limit } => {
                 let bytes = offset.next_multiple_of(to) - offset;
                 if bytes > limit { 0 } else { bytes }

@@ -32,10 +32,13 @@ mod kind {
     pub const SITE: u32 = 7;
     /// Function `number` ends.
     pub const END: u32 = 8;
-    /// A bare poll of function `a` goes on here, of site `number`; the answer in `b` is its return address, from the function's begin.
+    /// A bare poll of function `a` goes on here, of site `number`; the answer in `b` is its return address, from the function's begin,
+    /// in `c` how far behind all other code of the function that is if it is behind a landing, or 0.
     pub const BARE_POLL: u32 = 9;
-    /// Call frame information of function `a` has the CFA as `number` says from here on.
+    /// The row of call frame information of function `a` that has this `number` begins here.
     pub const ROW: u32 = 10;
+    /// Place for landings of function `a`, which are in front of return addresses of bare polls; the answer in `b` is how many bytes.
+    pub const LANDING: u32 = 11;
 }
 
 /// A part of the code.
@@ -217,7 +220,10 @@ extern "C" fn align(
                 Item::Branch(branch) => item.a = branch.is_long.into(),
                 Item::Place(function, index) => match code.functions[*function].places[*index].mark {
                     Mark::Padding(bytes) => item.b = bytes as i64,
-                    Mark::BarePoll { returns_to, .. } => item.b = returns_to as i64,
+                    Mark::BarePoll { returns_to, landing, .. } => {
+                        (item.b, item.c) = (returns_to as i64, landing as i64);
+                    }
+                    Mark::Landing(bytes) => item.b = bytes as i64,
                     _ => {}
                 },
                 _ => {}
@@ -249,9 +255,10 @@ fn push(code: &mut Code, item: &TwinItem, function: Option<usize>) -> Option<usi
         }
         (kind::SITE, Some(function)) if item.a == function as i64 => code.mark(function, Mark::Site(Some(item.number))),
         (kind::BARE_POLL, Some(function)) if item.a == function as i64 => {
-            code.mark(function, Mark::BarePoll { site: item.number, returns_to: 0 });
+            code.mark(function, Mark::BarePoll { site: item.number, returns_to: 0, landing: 0 });
         }
         (kind::ROW, Some(function)) if item.a == function as i64 => code.mark(function, Mark::Row(item.number)),
+        (kind::LANDING, Some(function)) if item.a == function as i64 => code.mark(function, Mark::Landing(0)),
         (kind::END, Some(function)) if number == function => {
             code.mark(function, Mark::Site(None));
             return None;

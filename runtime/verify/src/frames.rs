@@ -126,7 +126,9 @@ fn return_addresses(
         let message = "different numbers of uniform calls";
         violations.push(Violation::new(Kind::CallSite, name, functions.home.address, message).with_values(numbers));
         for side in Side::BOTH {
-            for call in calls[side].iter().filter(|c| calls[side.other()].iter().all(|d| d.returns_to() != c.returns_to())) {
+            for call in
+                calls[side].iter().filter(|c| calls[side.other()].iter().all(|d| d.returns_to() != c.returns_to()))
+            {
                 let message = format!(
                     "uniform call of {} returns to {:#x} on {} only",
                     callee(program, side, call),

@@ -90,7 +90,8 @@ impl Code<'_> {
     fn steps(&self, first: u64) -> Option<Vec<Insn>> {
         let poll = self.polls.calls.get(&polls::place(first))?;
         let moves = read(self.isa, self.polls.image.bytes_from(poll.map))?;
-        let [mut link, mut saves, mut call, mut loads, mut jump] = std::array::from_fn(|n| Insn::new(first + n as u64, 1));
+        let [mut link, mut saves, mut call, mut loads, mut jump] =
+            std::array::from_fn(|n| Insn::new(first + n as u64, 1));
         for each in &moves {
             let at = |offset| Access::at(Some(self.isa.sp()), offset, each.bytes);
             if each.saved {

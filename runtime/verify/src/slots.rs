@@ -298,7 +298,8 @@ fn meaning_of(functions: Pair<&Function>, side: Side, value: Value) -> Option<Me
             let insn = graph.insns.get(insn).filter(|i| i.is_call())?;
             // Only uniform calls have the same return address.
             let other = functions[side.other()];
-            let shared = other.body.facts.calls.iter().any(|c| other.body.graph.insn(c.insn).returns_to() == insn.returns_to());
+            let shared =
+                other.body.facts.calls.iter().any(|c| other.body.graph.insn(c.insn).returns_to() == insn.returns_to());
             let number = result_number(isa, origin.register).filter(|_| shared)?;
             Some(Meaning::Result { returns_to: insn.returns_to(), number })
         }
