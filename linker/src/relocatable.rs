@@ -315,6 +315,7 @@ impl<'p> Half<'p> {
             new.sh_link_section = Some(self.symbol_table);
             new.sh_info_section = Some(made.id);
             new.sh_addralign = 8;
+            new.sh_entsize = size_of::<elf::Rela64<object::LittleEndian>>() as u64;
             new.data = SectionData::Relocation(made.relocations);
         }
     }

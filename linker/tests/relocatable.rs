@@ -95,6 +95,8 @@ fn other_tools_can_read_merged_objects() {
     let (_, status) =
         bench.run("ld.lld-22", &[&bench.path("half.o"), "-r".as_ref(), "-o".as_ref(), &bench.path("h.o")]);
     assert_eq!(status, Some(0));
+    let (symbols, status) = bench.run("nm", &[&bench.path("ab.o")]);
+    assert!(status == Some(0) && symbols.contains(" T run\n"), "{status:?}: {symbols}");
 }
 
 #[test]
