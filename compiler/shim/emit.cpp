@@ -442,6 +442,8 @@ private:
       for (const Function &F : Functions)
         for (const Poll &P : F.Polls)
           tabulate(F, P);
+      // Bare polls do not mention what they stand for a call of.
+      out().emitSymbolAttribute(Context.getOrCreateSymbol(twin::PollName), MCSA_Global);
     }
     out().popSection();
   }

@@ -24,8 +24,6 @@ namespace {
 
 /// What polls access (compiler/src/polls.rs).
 constexpr StringRef PageName = "__twin_poll_page";
-/// The function that cold blocks call (compiler/src/convention.rs).
-constexpr StringRef PollName = "__twin_poll_mapped";
 
 /// Prefix of labels of polls.
 constexpr StringRef LabelPrefix = ".Ltwinpoll";
@@ -57,7 +55,7 @@ bool isCold(const MachineBasicBlock &MBB) {
   const BasicBlock *BB = MBB.getBasicBlock();
   return BB && any_of(*BB, [](const Instruction &I) {
            const auto *Call = dyn_cast<CallInst>(&I);
-           return Call && Call->getCalledFunction() && Call->getCalledFunction()->getName() == PollName;
+           return Call && Call->getCalledFunction() && Call->getCalledFunction()->getName() == twin::PollName;
          });
 }
 
@@ -267,7 +265,7 @@ char Test::ID, Fault::ID;
 
 bool twin::isPollCall(const MachineInstr &MI) {
   return isUniformCall(MI) && any_of(MI.operands(), [](const MachineOperand &Op) {
-           return Op.isGlobal() && Op.getGlobal()->getName() == PollName;
+           return Op.isGlobal() && Op.getGlobal()->getName() == twin::PollName;
          });
 }
 

@@ -57,6 +57,8 @@ namespace twin {
 /// Names of the allocas that the IR passes leave behind (compiler/src/frame.rs).
 constexpr const char *LocalsName = "twin.locals";
 constexpr const char *SlotsName = "twin.slots";
+/// The function that polls call (compiler/src/convention.rs).
+constexpr const char *PollName = "__twin_poll_mapped";
 
 /// The host of the code generator that runs on this thread.
 extern thread_local const TwinHost *Host;

@@ -1,4 +1,4 @@
-//! Migration points: a test of a word whose cold path calls the runtime (with a map behind the call: `shim/map.cpp`). The code
+//! Migration points: a test of a word whose cold path calls the runtime (by the map of `shim/map.cpp`). The code
 //! generators make it an access that faults on a request (`shim/poll.cpp`). Every loop that may turn for long holds one, and so
 //! does every recursion; both at as cold a place as there is.
 

@@ -22,6 +22,8 @@ pub const SECTION: &str = ".twin.polls";
 pub const FIRST_PAGE_SYMBOL: &str = "__twin_poll_pages";
 /// The poll page in front of code that refers to it relative to its place; the first one for everything else.
 pub const PAGE_SYMBOL: &str = "__twin_poll_page";
+/// What polls call, also where no code does.
+const FUNCTION: &str = "__twin_poll_mapped";
 /// From one poll page to the next.
 const SPACING: u64 = 1 << 20;
 /// Bytes of an entry of an object's section.
@@ -58,7 +60,7 @@ impl Polls {
     /// Collects the polls of live functions and makes the table.
     ///
     /// # Errors
-    /// If a section of polls is damaged; names the object.
+    /// If a section of polls is damaged; names the object. If there is nothing that polls could call.
     pub fn collect(program: &mut Program, side: Side) -> Result<Polls> {
         let mut entries = Vec::new();
         for section in program.sections.values() {
@@ -67,6 +69,14 @@ impl Polls {
                     .with_context(|| format!("{}: section {SECTION}", program.object_name(section.object)))?;
             }
         }
+        let has_function = || {
+            let id = program.by_name.get(FUNCTION)?;
+            Some(!matches!(program.global_target(*id, side), Target::Undefined | Target::UndefinedWeak))
+        };
+        ensure!(
+            entries.is_empty() || has_function() == Some(true),
+            "undefined symbol: {FUNCTION}\n>>> referenced by polls"
+        );
         let section = (!entries.is_empty()).then(|| program.add_table(side, SECTION, 4, ENTRY_SIZE * entries.len()));
         Ok(Polls { entries, page: program.by_name.get(PAGE_SYMBOL).copied(), section })
     }

@@ -170,7 +170,7 @@ mod tests {
         let home = [Bytes(8), Row(1), Bytes(8), Poll(0), Bytes(4), Poll(1), Bytes(4), Row(0), Bytes(24)];
         let visitor = [Bytes(24), Row(1), Bytes(8), Poll(0), Bytes(4), Poll(1), Row(0), Bytes(4)];
         let (polls, end) = chosen(&home, &visitor);
-        assert_eq!((polls, end), (vec![(end - 4, 4), (end, 8)], 60));
+        assert_eq!((polls, end), (vec![(end - 4, 4), (end, 8)], 56));
     }
 
     #[test]

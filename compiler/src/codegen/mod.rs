@@ -154,6 +154,7 @@ fn generate_one<T>(
 mod tests {
     use super::*;
     use object::{Object, ObjectSection, ObjectSymbol, RelocationTarget};
+    use std::collections::HashMap;
 
     /// Assembly for both ISAs, or the first violation.
     fn compile(body: &str) -> Result<[String; 2]> {
@@ -174,6 +175,7 @@ mod tests {
              declare preserve_nonecc void @__twin_poll_mapped()\n\
              declare preserve_nonecc void @taker(i32)\n\
              declare void @many([40 x i64])\n\
+             @__twin_poll_page = external global i32\n\
              define preserve_nonecc i64 @example(ptr %p) \"frame-pointer\"=\"{frame_pointer}\" {{\n{body}\n}}\n"
         );
         let context = Context::create();
@@ -282,36 +284,75 @@ mod tests {
         assert!(home.contains("pushq\t%rbp") && visitor.contains("stp\tx29, x30"), "{home}\n{visitor}");
     }
 
-    /// Behind the call lies the address of the map: a register that is saved to the begin of the slots and loaded again.
-    #[test]
-    fn registers_around_a_poll_are_mapped() {
+    /// A poll in a loop whose cold block also does what `more` says.
+    fn polling(more: &str) -> MemoryBuffer<'static> {
         let poll = CALL.replace("@callee", "@__twin_poll_mapped");
         let body = format!(
             "%twin.slots = alloca [64 x i8], align 16
              %v = load volatile i64, ptr @callee
+             %word = load volatile i32, ptr @__twin_poll_page
+             %wanted = icmp ne i32 %word, 0
+             br i1 %wanted, label %cold, label %next
+             cold:
              store i64 %v, ptr %twin.slots
-             {poll}
-             %r = load i64, ptr %twin.slots
+             {poll} {more}
+             %again = load i64, ptr %twin.slots
+             br label %next
+             next:
+             %r = phi i64 [ %v, %0 ], [ %again, %cold ]
              store volatile i64 %r, ptr @callee
              ret i64 0"
         );
-        for object in objects(bitcode("reserved", &body).as_slice(), names()).expect("no violation") {
-            let file = object::File::parse(&*object).expect("own object");
-            let section = file.section_by_name(".text.example").expect("has code");
-            let is_poll = |relocation: &object::Relocation| match relocation.target() {
-                RelocationTarget::Symbol(index) => {
-                    file.symbol_by_index(index).and_then(|s| s.name()) == Ok("__twin_poll_mapped")
-                }
-                _ => false,
-            };
-            let (at, _) = section.relocations().find(|(_, r)| is_poll(r)).expect("a poll");
-            // On both ISAs the relocation is for the last four bytes of the call.
-            assert!(section.relocations().any(|(address, _)| address == at + 4), "has no map");
-            let map = file.section_by_name(".rodata.twin.maps").expect("maps").data().expect("maps");
-            assert_eq!(map.len(), 4);
-            let (count, word) = (u16::from_le_bytes([map[0], map[1]]), u16::from_le_bytes([map[2], map[3]]));
-            // Any register, 8 bytes, saved and loaded, at the stack pointer.
-            assert_eq!((count, word & !31), (1, 3 << 6 | 1 << 8 | 1 << 9), "{word:#x}");
+        bitcode("reserved", &body)
+    }
+
+    /// The only entry of an object's table of polls: its words, and the addends of their relocations.
+    fn entry(object: &[u8]) -> [(u32, Option<i64>); 5] {
+        let file = object::File::parse(object).expect("own object");
+        let section = file.section_by_name(".twin.polls").expect("polls");
+        let data = section.data().expect("polls");
+        assert_eq!(data.len(), 20);
+        let addends: HashMap<u64, i64> = section.relocations().map(|(at, r)| (at, r.addend())).collect();
+        std::array::from_fn(|n| {
+            let word = u32::from_le_bytes(std::array::from_fn(|byte| data[4 * n + byte]));
+            (word, addends.get(&(4 * n as u64)).copied())
+        })
+    }
+
+    /// A register that is saved to the begin of the slots and loaded again.
+    fn assert_maps_a_register(object: &[u8]) {
+        let file = object::File::parse(object).expect("own object");
+        let map = file.section_by_name(".rodata.twin.maps").expect("maps").data().expect("maps");
+        assert_eq!(map.len(), 4);
+        let (count, word) = (u16::from_le_bytes([map[0], map[1]]), u16::from_le_bytes([map[2], map[3]]));
+        // Any register, 8 bytes, saved and loaded, at the stack pointer.
+        assert_eq!((count, word & !31), (1, 3 << 6 | 1 << 8 | 1 << 9), "{word:#x}");
+    }
+
+    #[test]
+    fn a_poll_with_nothing_but_its_call_is_bare() {
+        let objects = objects(polling("").as_slice(), names()).expect("no violation");
+        let mut return_addresses = Vec::new();
+        for object in &objects {
+            assert!(!code(object).0.iter().any(|called| called == "__twin_poll_mapped"), "calls");
+            assert_maps_a_register(object);
+            let [place, cold, returns_to, resume, map] = entry(object);
+            assert_eq!(cold, (0, None));
+            assert!([place, resume, map].iter().all(|(_, addend)| addend.is_some()), "{:?}", entry(object));
+            return_addresses.push(returns_to.1);
+        }
+        assert!(return_addresses[0].is_some_and(|address| address > 0) && return_addresses[0] == return_addresses[1]);
+    }
+
+    #[test]
+    fn a_poll_that_does_more_than_call_has_a_cold_block() {
+        let more = "store volatile i64 1, ptr @callee";
+        for object in objects(polling(more).as_slice(), names()).expect("no violation") {
+            assert!(code(&object).0.iter().any(|called| called == "__twin_poll_mapped"), "does not call");
+            assert_maps_a_register(&object);
+            let [_, cold, returns_to, resume, _] = entry(&object);
+            assert!(cold.0 > 0 && returns_to.1.is_some(), "{:?}", entry(&object));
+            assert_eq!(returns_to, resume);
         }
     }
 

@@ -3,7 +3,10 @@
 mod common;
 mod robustness;
 
-use common::{Found, at, find, image_offset, instructions, map, program, put, section, symbol, without_frame_pointers};
+use common::{
+    WORD, at, entry, find, image_offset, instructions, map, poll_of, program, put, section, symbol,
+    without_frame_pointers, word,
+};
 use object::elf;
 use twin_verify::insn::Flow;
 use twin_verify::report::{Kind, Violation};
@@ -384,26 +387,31 @@ fn slot_of_one_isa_only() {
     });
 }
 
-/// Offset in the file of the entry that the table has for the poll of a function, and the poll itself.
-fn poll_of(bytes: &[u8], side: Side, function: &str) -> (usize, Found) {
-    let all = instructions(bytes, side, function);
-    let (_, start, size) = section(bytes, side, ".twin.polls");
-    let entries = (start..start + size).step_by(8);
-    let place = |entry: usize| u64::from(u32::from_le_bytes(bytes[entry..entry + 4].try_into().expect("four bytes")));
-    let mut found = entries.filter_map(|entry| Some((entry, all.iter().position(|f| f.insn.address == place(entry))?)));
-    let (entry, index) = found.next().expect("a poll");
-    (entry, all.into_iter().nth(index).expect("it"))
-}
-
 #[test]
 fn poll_that_goes_on_elsewhere() {
     for side in Side::BOTH {
         let found = violations(|bytes| {
             let (entry, _) = poll_of(bytes, side, "spin");
-            put(bytes, entry + 4, &0x1000_u32.to_le_bytes());
+            let resume = word(bytes, entry, entry::RESUME) + 4;
+            put(bytes, entry + WORD * entry::RESUME, &resume.to_le_bytes());
         });
-        let outside = |v: &Violation| v.kind == Kind::Poll && v.message.contains("goes on outside of its function");
-        assert!(found.iter().all(|v| v.subject == "spin") && found.iter().any(outside), "{found:#?}");
+        let elsewhere = |v: &Violation| v.kind == Kind::Poll && v.message.contains("a poll goes on elsewhere");
+        assert!(found.iter().all(|v| v.subject == "spin") && found.iter().any(elsewhere), "{found:#?}");
+    }
+}
+
+/// Only one ISA knows a bare poll by this return address.
+#[test]
+fn poll_with_another_return_address() {
+    for side in Side::BOTH {
+        let found = violations(|bytes| {
+            let (entry, _) = poll_of(bytes, side, "spin");
+            let returns_to = word(bytes, entry, entry::RETURNS_TO) + 1;
+            put(bytes, entry + WORD * entry::RETURNS_TO, &returns_to.to_le_bytes());
+        });
+        let differs =
+            |v: &Violation| v.kind == Kind::CallSite && v.message.contains("(of __twin_poll_mapped) returns to");
+        assert!(found.iter().all(|v| v.subject == "spin") && found.iter().any(differs), "{found:#?}");
     }
 }
 
@@ -426,10 +434,27 @@ fn poll_that_the_table_lacks() {
 fn table_of_polls_that_is_not_sorted() {
     let found = violations(|bytes| {
         let (entry, _) = poll_of(bytes, Side::Visitor, "spin");
-        let next = bytes[entry..entry + 16].to_vec();
-        put(bytes, entry, &[&next[8..], &next[..8]].concat());
+        let size = WORD * entry::WORDS;
+        bytes[entry..entry + 2 * size].rotate_left(size);
     });
+    assert!(!found.is_empty(), "nothing found");
     assert!(found.iter().all(|v| v.kind == Kind::Poll && v.message.contains("is not sorted")), "{found:#?}");
+}
+
+#[test]
+fn table_of_polls_that_is_not_sorted_by_return_addresses() {
+    let next = |bytes: &mut [u8], of: usize| {
+        let (_, start, _) = section(bytes, Side::Visitor, ".twin.polls");
+        start + WORD * (entry::WORDS * of + entry::NEXT)
+    };
+    expect(Kind::Poll, ".twin.polls", "is not sorted by return addresses", |bytes| {
+        let [first, second] = [next(bytes, 0), next(bytes, 1)];
+        (0..WORD).for_each(|byte| bytes.swap(first + byte, second + byte));
+    });
+    expect(Kind::Poll, ".twin.polls", "names a poll that is not in it", |bytes| {
+        let first = next(bytes, 0);
+        put(bytes, first, &u32::MAX.to_le_bytes());
+    });
 }
 
 /// The first value of a map goes to another slot, and comes from there.

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use twin_verify::binary::Binary;
 use twin_verify::graph::Code;
-use twin_verify::insn::{Flow, Insn};
+use twin_verify::insn::Insn;
 use twin_verify::isa;
 use twin_verify::polls::Polls;
 use twin_verify::side::Side;
@@ -119,7 +119,7 @@ pub struct Found {
     pub bytes: Vec<u8>,
 }
 
-/// All instructions of a function in order; the address of a map behind the call of a poll is one.
+/// All instructions of a function in order.
 pub fn instructions(bytes: &[u8], side: Side, function: &str) -> Vec<Found> {
     let (_, first, size) = symbol(bytes, side, function);
     let begin = at(bytes, side, first);
@@ -138,13 +138,39 @@ pub fn instructions(bytes: &[u8], side: Side, function: &str) -> Vec<Found> {
     found
 }
 
+/// Words of an entry of the table of polls.
+pub mod entry {
+    pub const PLACE: usize = 0;
+    pub const RETURNS_TO: usize = 2;
+    pub const RESUME: usize = 3;
+    pub const MAP: usize = 4;
+    pub const NEXT: usize = 5;
+    /// How many these are.
+    pub const WORDS: usize = 6;
+}
+
+/// Bytes of a word of the table of polls.
+pub const WORD: usize = 4;
+
+/// A word of the table of polls, by the offset of its entry in the file.
+pub fn word(bytes: &[u8], entry: usize, number: usize) -> u32 {
+    let at = entry + WORD * number;
+    u32::from_le_bytes(bytes[at..at + WORD].try_into().expect("four bytes"))
+}
+
+/// Offset in the file of the entry that the table has for the first poll of a function, and the poll itself.
+pub fn poll_of(bytes: &[u8], side: Side, function: &str) -> (usize, Found) {
+    let all = instructions(bytes, side, function);
+    let (_, start, size) = section(bytes, side, ".twin.polls");
+    let entries = (start..start + size).step_by(WORD * entry::WORDS);
+    let index = |entry| all.iter().position(|f| f.insn.address == u64::from(word(bytes, entry, entry::PLACE)));
+    let (entry, index) = entries.filter_map(|entry| Some((entry, index(entry)?))).next().expect("a poll");
+    (entry, all.into_iter().nth(index).expect("it"))
+}
+
 /// Offset in the file of the map of the first poll of a function.
 pub fn map(bytes: &[u8], side: Side, function: &str) -> usize {
-    let (_, poll, _) = symbol(bytes, side, "__twin_poll_mapped");
-    let mut all = instructions(bytes, side, function).into_iter();
-    all.find(|f| f.insn.flow == Flow::Call(poll)).expect("a poll");
-    let address = all.next().expect("its map's address").bytes;
-    at(bytes, side, u32::from_le_bytes(address.try_into().expect("four bytes")).into())
+    at(bytes, side, word(bytes, poll_of(bytes, side, function).0, entry::MAP).into())
 }
 
 /// The first instruction of a function that consists of these bytes.
