@@ -175,7 +175,9 @@ mod tests {
              declare preserve_nonecc void @__twin_poll_mapped()\n\
              declare preserve_nonecc void @taker(i32)\n\
              declare void @many([40 x i64])\n\
-             @__twin_poll_page = external global i32\n\
+             @__twin_poll_page = external hidden global i32\n\
+             @variable = external hidden global i64\n\
+             !0 = !{{!\"branch_weights\", i32 1, i32 2000}}\n\
              define preserve_nonecc i64 @example(ptr %p) \"frame-pointer\"=\"{frame_pointer}\" {{\n{body}\n}}\n"
         );
         let context = Context::create();
@@ -284,24 +286,26 @@ mod tests {
         assert!(home.contains("pushq\t%rbp") && visitor.contains("stp\tx29, x30"), "{home}\n{visitor}");
     }
 
-    /// A poll in a loop whose cold block also does what `more` says.
+    /// A poll whose cold block also does what `more` says.
     fn polling(more: &str) -> MemoryBuffer<'static> {
         let poll = CALL.replace("@callee", "@__twin_poll_mapped");
+        let first = CALL.replace("i64 7", "i64 6");
         let body = format!(
             "%twin.slots = alloca [64 x i8], align 16
-             %v = load volatile i64, ptr @callee
+             {first}
+             %v = load volatile i64, ptr @variable
              %word = load volatile i32, ptr @__twin_poll_page
              %wanted = icmp ne i32 %word, 0
-             br i1 %wanted, label %cold, label %next
+             br i1 %wanted, label %cold, label %next, !prof !0
              cold:
+             {more}
              store i64 %v, ptr %twin.slots
-             {poll} {more}
+             {poll}
              %again = load i64, ptr %twin.slots
              br label %next
              next:
              %r = phi i64 [ %v, %0 ], [ %again, %cold ]
-             store volatile i64 %r, ptr @callee
-             ret i64 0"
+             ret i64 %r"
         );
         bitcode("reserved", &body)
     }
@@ -346,7 +350,7 @@ mod tests {
 
     #[test]
     fn a_poll_that_does_more_than_call_has_a_cold_block() {
-        let more = "store volatile i64 1, ptr @callee";
+        let more = "store volatile i64 1, ptr @variable";
         for object in objects(polling(more).as_slice(), names()).expect("no violation") {
             assert!(code(&object).0.iter().any(|called| called == "__twin_poll_mapped"), "does not call");
             assert_maps_a_register(&object);
