@@ -56,16 +56,21 @@ impl Recursion {
     /// Analyses `module`. What is outside the module, or called through a pointer, may call any function; the C library calls
     /// functions of others through pointers only. A recursion inside the module needs a migration point in one of its functions
     /// only.
+    ///
+    /// A function that only unknown calls lead to, and whose own ones all pass fewer arguments than it takes, needs none for them: they
+    /// could lead through as many such functions, one after the other, as there are arguments.
     pub fn new(module: Module, conventions: &Conventions) -> Recursion {
         let mut suspects: HashMap<Value, HashSet<Callee>> = HashMap::new();
         let loud = |function: Value| !conventions.is_quiet(function);
+        let mut graph = Graph::new(module, loud);
         for function in module.definitions().into_iter().filter(|f| loud(*f)) {
-            let mut calls = function.instructions().into_iter().filter(|i| conventions.is_loud_call(*i));
-            if calls.any(|call| callee(call) == Callee::Unknown) {
+            let calls = function.instructions().into_iter().filter(|i| conventions.is_loud_call(*i));
+            let unknown: Vec<Value> = calls.filter(|call| callee(*call) == Callee::Unknown).collect();
+            let is_called = graph.is_called(function) || is_library_name(&function.name());
+            if !unknown.is_empty() && (is_called || !unknown.iter().all(|call| passes_fewer(*call, function))) {
                 suspects.entry(function).or_default().insert(Callee::Unknown);
             }
         }
-        let mut graph = Graph::new(module, loud);
         loop {
             let mut found = false;
             for component in graph.components() {
@@ -90,6 +95,11 @@ impl Recursion {
         conventions.is_loud_call(call)
             && self.suspects.get(&function).is_some_and(|callees| callees.contains(&callee(call)))
     }
+}
+
+/// Whether `call`, in `function`, passes fewer arguments than that takes.
+fn passes_fewer(call: Value, function: Value) -> bool {
+    !function.value_type().is_variadic() && call.arguments().len() < function.params().len()
 }
 
 fn callee(call: Value) -> Callee {
@@ -126,6 +136,10 @@ impl Graph {
         tarjan_scc(&self.graph).into_iter().map(|c| c.into_iter().map(|n| self.graph[n]).collect()).collect()
     }
 
+    fn is_called(&self, function: Value) -> bool {
+        self.graph.neighbors_directed(self.node[&function], Direction::Incoming).next().is_some()
+    }
+
     fn calls_itself(&self, function: Value) -> bool {
         let node = self.node[&function];
         self.graph.contains_edge(node, node)
@@ -141,5 +155,63 @@ impl Graph {
     fn remove(&mut self, function: Value) {
         let node = self.node[&function];
         self.graph.retain_edges(|graph, edge| graph.edge_endpoints(edge).is_some_and(|(a, b)| a != node && b != node));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::convention::Mode;
+    use inkwell::context::Context;
+    use inkwell::memory_buffer::MemoryBuffer;
+
+    /// The functions of a module whose unknown calls have to be preceded by a migration point.
+    fn suspects(text: &str) -> Vec<String> {
+        let context = Context::create();
+        let buffer = MemoryBuffer::create_from_memory_range_copy(text.as_bytes(), "test");
+        let module = context.create_module_from_ir(buffer).expect("valid IR");
+        let module = Module::new(&module);
+        let conventions = Conventions::classify(module, Mode::Uniform);
+        let recursion = Recursion::new(module, &conventions);
+        let is_suspect = |function: &Value| {
+            let mut calls = function.instructions().into_iter();
+            calls.any(|call| callee_is_unknown(call) && recursion.may_close_a_cycle(&conventions, *function, call))
+        };
+        module.definitions().into_iter().filter(is_suspect).map(|function| function.name().to_string()).collect()
+    }
+
+    fn callee_is_unknown(instruction: Value) -> bool {
+        instruction.is_call() && callee(instruction) == Callee::Unknown
+    }
+
+    #[test]
+    fn unknown_calls_need_a_migration_point() {
+        let text = "
+            define void @pointer(ptr %f) { call void %f(ptr %f) ret void }
+            declare void @external(i64, i64)
+            define void @other_module(i64 %n) { call void @external(i64 %n, i64 %n) ret void }
+            declare ptr @strchr(ptr, i32)
+            define void @library(ptr %s) { call ptr @strchr(ptr %s, i32 0) ret void }";
+        assert_eq!(suspects(text), ["pointer", "other_module"]);
+    }
+
+    #[test]
+    fn but_not_those_that_pass_fewer_arguments() {
+        let text = "
+            define internal i32 @adapter(ptr %a, ptr %b, ptr %f) { %r = call i32 %f(ptr %a, ptr %b) ret i32 %r }
+            define internal i32 @variadic(ptr %f, ...) { %r = call i32 %f() ret i32 %r }
+            define internal i32 @same(ptr %a, ptr %f) { %r = call i32 %f(ptr %a, ptr %a) ret i32 %r }
+            @table = global [3 x ptr] [ptr @adapter, ptr @variadic, ptr @same]";
+        assert_eq!(suspects(text), ["variadic", "same"]);
+    }
+
+    /// One of them can be called with more arguments again without an unknown call.
+    #[test]
+    fn unless_known_calls_lead_there() {
+        let text = "
+            define internal i32 @adapter(ptr %a, ptr %b, ptr %f) { %r = call i32 %f(ptr %a, ptr %b) ret i32 %r }
+            define i32 @back(ptr %a, ptr %b) { %r = call i32 @adapter(ptr %a, ptr %b, ptr @back) ret i32 %r }
+            define ptr @bsearch(ptr %k, ptr %p, i64 %n, i64 %w, ptr %f) { call i32 %f(ptr %k, ptr %p) ret ptr %p }";
+        assert_eq!(suspects(text), ["adapter", "bsearch"]);
     }
 }
