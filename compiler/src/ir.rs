@@ -1149,9 +1149,9 @@ pub fn block_frequencies(function: Value) -> Vec<f64> {
     frequencies
 }
 
-/// Reduces strength in loops where it pays, by what addresses `machine` can form.
-pub fn reduce_strength(module: Module, machine: &TargetMachine) {
-    llvm!(twin_reduce_strength(module.raw, machine.as_mut_ptr()));
+/// Reduces strength in loops where it pays, by what addresses `home` can form within the reach of `visitor`.
+pub fn reduce_strength(module: Module, home: &TargetMachine, visitor: &TargetMachine) {
+    llvm!(twin_reduce_strength(module.raw, home.as_mut_ptr(), visitor.as_mut_ptr()));
 }
 
 /// For each block of `function` that heads a loop: how many times that can turn at most; 0 if unknown.
@@ -1164,7 +1164,11 @@ pub fn loop_bounds(function: Value) -> Vec<u64> {
 unsafe extern "C" {
     fn twin_block_frequencies(function: LLVMValueRef, frequencies: *mut f64);
     fn twin_loop_bounds(function: LLVMValueRef, counts: *mut u64);
-    fn twin_reduce_strength(module: LLVMModuleRef, machine: target_machine::LLVMTargetMachineRef);
+    fn twin_reduce_strength(
+        module: LLVMModuleRef,
+        home: target_machine::LLVMTargetMachineRef,
+        visitor: target_machine::LLVMTargetMachineRef,
+    );
     fn twin_split_before(instruction: LLVMValueRef) -> LLVMBasicBlockRef;
     fn twin_split_edges(from: *mut LLVMBasicBlockRef, count: usize, to: LLVMBasicBlockRef) -> LLVMBasicBlockRef;
 }

@@ -117,7 +117,7 @@ fn lower_module(module: &Module, machine: &TargetMachine, mode: Mode) -> Result<
     passes(module, machine, &format!("function({rounds})"))?;
     lower::aggregates::remove_self_copies(ir);
     if optimised {
-        ir::reduce_strength(ir, machine);
+        ir::reduce_strength(ir, machine, &codegen::target_machine(isa::VISITOR)?);
     }
     passes(module, machine, "require<profile-summary>,function(codegenprepare)")?;
     conventions.add_declared(ir);
