@@ -56,8 +56,9 @@ struct Poll {
   MCSymbol *Place;
   /// The block in which control goes on if it faults; none if the poll is bare.
   MCSymbol *Cold = nullptr;
-  /// Where it goes on behind the call, the map, and the number of its site; none if the other ISA found it to be unreachable.
-  MCSymbol *Resume = nullptr, *Map = nullptr;
+  /// What is behind the call, or behind the access if it is bare; where it goes on behind the call; the map; the number of its site. None if the
+  /// other ISA found it to be unreachable.
+  MCSymbol *Behind = nullptr, *Resume = nullptr, *Map = nullptr;
   uint32_t Site = 0;
   /// If it is bare, the row of the call frame information, and what its call returns to, from the begin of the function.
   uint32_t Row = 0, Return = 0;
@@ -210,9 +211,11 @@ private:
     } else {
       P.Row = Functions.back().Frame->number();
     }
-    P.Resume = Call->getPostInstrSymbol();
+    P.Behind = P.Resume = Call->getPostInstrSymbol();
+    if (const MachineBasicBlock *Resume = P.Cold ? nullptr : twin::resumeBlock(Access))
+      P.Resume = Resume->getSymbol();
     P.Site = twin::siteOf(*Call);
-    MCSymbol *&Map = Maps[twin::mapOf(P.Resume)];
+    MCSymbol *&Map = Maps[twin::mapOf(P.Behind)];
     if (!Map)
       Map = out().getContext().createTempSymbol();
     P.Map = Map;
@@ -286,7 +289,7 @@ private:
         Put(Symbol, Site, Number, N);
       for (const Poll &P : F.Polls)
         if (!P.Cold)
-          Put(P.Resume, BarePoll, P.Site, N);
+          Put(P.Behind, BarePoll, P.Site, N);
       for (auto [Symbol, Number] : F.Rows)
         Put(Symbol, Row, Number, N);
       Put(F.End, End, N);
@@ -459,7 +462,7 @@ private:
     Emit(P.Place);
     if (P.Cold) {
       out().emitAbsoluteSymbolDiff(P.Cold, P.Place, Word);
-      Emit(P.Resume);
+      Emit(P.Behind);
     } else {
       MCContext &Context = out().getContext();
       out().emitIntValue(0, Word);

@@ -3,6 +3,9 @@
 //
 // Until blocks have their places a poll stays a test and a branch, which all passes of LLVM understand. `Test` gives the test one form
 // on each ISA behind instruction selection; `Fault` removes the branch, and notes where control goes on a fault.
+//
+// Where there is a link register, a call destroys it, also the one that the runtime makes of a fault. So that nothing is in it that would
+// have to be saved in front of the call, the test destroys it, too, from `Test` until registers are assigned, when `Release` ends that.
 #include "row.h"
 #include "shim.h"
 
@@ -48,6 +51,20 @@ MachineInstr *accessIn(MachineBasicBlock &MBB) {
     if (MI.mayLoad() && pageOf(MI))
       return &MI;
   return nullptr;
+}
+
+MCRegister registerNamed(StringRef Name, const MachineFunction &MF) {
+  const TargetRegisterInfo &TRI = *MF.getSubtarget().getRegisterInfo();
+  for (unsigned Number = 1; Number < TRI.getNumRegs(); ++Number)
+    if (Name == TRI.getName(Number))
+      return Number;
+  report_fatal_error("no register " + Name);
+}
+
+/// AArch64's.
+MCRegister linkRegister(const MachineFunction &MF) {
+  static const MCRegister Register = registerNamed("LR", MF);
+  return Register;
 }
 
 /// Whether the block comes from one that does nothing but call the runtime.
@@ -110,6 +127,7 @@ private:
       static const unsigned Load = twin::opcodeNamed(TII, "LDRWl"), Branch = twin::opcodeNamed(TII, "CBNZW");
       Register Word = MF.getRegInfo().createVirtualRegister(TII.getRegClass(TII.get(Load), 0));
       New = BuildMI(&MBB, Location, TII.get(Load), Word).addGlobalAddress(Page.getGlobal());
+      New.addReg(linkRegister(MF), RegState::ImplicitDefine | RegState::Dead);
       Condition = {MachineOperand::CreateImm(-1), MachineOperand::CreateImm(Branch), MachineOperand::CreateReg(Word, false)};
     } else {
       static const unsigned Compare = twin::opcodeNamed(TII, "CMP32mi");
@@ -146,6 +164,24 @@ private:
   }
 };
 
+struct Release : twin::MachinePass {
+  static char ID;
+  Release() : MachinePass(ID) {}
+  StringRef getPassName() const override { return "Twin: polls leave the link register alone"; }
+
+  bool runOnMachineFunction(MachineFunction &MF) override {
+    bool Any = false;
+    for (MachineBasicBlock &MBB : MF)
+      if (MachineInstr *Access = accessIn(MBB))
+        for (unsigned N = Access->getNumOperands(); N-- > Access->getNumExplicitOperands();)
+          if (const MachineOperand &Op = Access->getOperand(N); Op.isReg() && Op.isDef() && Op.isDead() && isAArch64(MBB)) {
+            Access->removeOperand(N);
+            Any = true;
+          }
+    return Any;
+  }
+};
+
 struct Fault : PollPass {
   static char ID;
   Fault() : PollPass(ID) {}
@@ -174,7 +210,7 @@ private:
     for (MachineBasicBlock &MBB : MF)
       if (Understood && accessIn(MBB)) {
         auto [Cold, Next] = successors(MBB);
-        if (const MachineInstr *Call = Cold ? onlyCall(*Cold, *Next) : nullptr) {
+        if (const MachineInstr *Call = Cold ? onlyCall(*Cold) : nullptr) {
           Sites.push_back(twin::siteOf(*Call));
           Calls.push_back(Call);
         }
@@ -189,9 +225,9 @@ private:
         Bare.insert(Call->getPostInstrSymbol());
   }
 
-  // The call of a cold block if that does nothing else, and goes on where its only poll does.
-  static MachineInstr *onlyCall(MachineBasicBlock &Cold, const MachineBasicBlock &Next) {
-    if (Cold.pred_size() != 1 || Cold.succ_size() != 1 || !Cold.isSuccessor(&Next))
+  // The call of a cold block if that does nothing else, and has one poll only.
+  static MachineInstr *onlyCall(MachineBasicBlock &Cold) {
+    if (Cold.pred_size() != 1 || Cold.succ_size() != 1 || isCold(**Cold.succ_begin()))
       return nullptr;
     MachineInstr *Call = nullptr;
     for (MachineInstr &MI : Cold)
@@ -212,13 +248,18 @@ private:
     if (TII.analyzeBranch(MBB, To, Else, Condition) || Condition.empty())
       return violation(MF, "the branch of a poll is not known");
     TII.removeBranch(MBB);
+    const TargetRegisterInfo &TRI = *MF.getSubtarget().getRegisterInfo();
+    auto IsLink = [&](const auto &Pair) { return TRI.regsOverlap(Pair.PhysReg, linkRegister(MF)); };
+    if (isAArch64(MBB) && any_of(Cold.liveins(), IsLink) &&
+        none_of(Cold, [](const MachineInstr &MI) { return MI.getFlag(MachineInstr::FrameSetup); }))
+      return violation(MF, "a value is in the link register at a poll");
     // A fault skips what is behind the access.
     MBB.splice(MBB.end(), &MBB, Access.getIterator());
     MachineInstr *Final = &Access;
     if (!isAArch64(MBB)) {
       // Three bytes shorter than a comparison. Which register does not matter; the stack pointer is always defined.
       static const unsigned Opcode = twin::opcodeNamed(TII, "TEST32mr");
-      static const MCRegister StackPointer = registerNamed("ESP", *MF.getSubtarget().getRegisterInfo());
+      static const MCRegister StackPointer = registerNamed("ESP", MF);
       MachineInstrBuilder Shorter = BuildMI(&MBB, Location, TII.get(Opcode));
       for (unsigned N = 0; N < OperandsOfAddress; ++N)
         Shorter.add(Access.getOperand(N));
@@ -228,7 +269,7 @@ private:
     }
     Final->setPreInstrSymbol(MF, MF.getContext().getOrCreateSymbol(LabelPrefix + Twine(MF.getFunctionNumber()) + "_" +
                                                                   Twine(Count++)));
-    MachineInstr *Call = onlyCall(Cold, Next);
+    MachineInstr *Call = onlyCall(Cold);
     if (Call && Bare.contains(Call->getPostInstrSymbol()))
       takeOver(*Final, *Call);
     else
@@ -246,20 +287,19 @@ private:
         Poll.addOperand(MF, MachineOperand::CreateReg(Op.getReg(), /*isDef=*/false, /*isImp=*/true));
     Poll.setPostInstrSymbol(MF, Call.getPostInstrSymbol());
     MF.eraseAdditionalCallInfo(&Call);
-    Poll.getParent()->removeSuccessor(&Cold);
+    MachineBasicBlock &MBB = *Poll.getParent(), &Resume = **Cold.succ_begin();
+    if (MBB.isSuccessor(&Resume)) {
+      MBB.removeSuccessor(&Cold);
+    } else {
+      MBB.replaceSuccessor(&Cold, &Resume);
+      Resume.setLabelMustBeEmitted();
+    }
     Cold.removeSuccessor(Cold.succ_begin());
     MF.erase(&Cold);
   }
-
-  static MCRegister registerNamed(StringRef Name, const TargetRegisterInfo &TRI) {
-    for (unsigned Number = 1; Number < TRI.getNumRegs(); ++Number)
-      if (Name == TRI.getName(Number))
-        return Number;
-    report_fatal_error("no register " + Name);
-  }
 };
 
-char Test::ID, Fault::ID;
+char Test::ID, Release::ID, Fault::ID;
 
 } // namespace
 
@@ -276,5 +316,17 @@ bool twin::isPoll(const MachineInstr &MI) {
 
 const MachineBasicBlock *twin::coldBlock(const MachineInstr &Poll) { return successors(*Poll.getParent()).first; }
 
+const MachineBasicBlock *twin::resumeBlock(const MachineInstr &Poll) {
+  const MachineBasicBlock &MBB = *Poll.getParent();
+  const TargetInstrInfo &TII = *MBB.getParent()->getSubtarget().getInstrInfo();
+  auto Branch = find_if(MBB.terminators(), [](const MachineInstr &MI) { return MI.isUnconditionalBranch(); });
+  const MachineBasicBlock *Next = Branch == MBB.end() ? nullptr : TII.getBranchDestBlock(*Branch);
+  auto Resume = find_if(MBB.successors(), [&](const MachineBasicBlock *S) {
+    return S != Next && (Next || !MBB.isLayoutSuccessor(S));
+  });
+  return Resume == MBB.succ_end() ? nullptr : *Resume;
+}
+
 MachineFunctionPass *twin::createTestPass() { return new Test; }
+MachineFunctionPass *twin::createReleasePass() { return new Release; }
 MachineFunctionPass *twin::createFaultPass() { return new Fault; }

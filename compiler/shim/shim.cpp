@@ -97,6 +97,7 @@ static void configure(TargetMachine &, legacy::PassManagerBase &, TargetPassConf
   Config->insertPass(&FinalizeISelID, createTestPass());
   Config->insertPass(&FinalizeISelID, createLabelPass());
   Config->insertPass(&DetectDeadLanesID, createRematerialisePass());
+  Config->insertPass(&VirtRegRewriterID, createReleasePass());
   Config->insertPass(&ShrinkWrapID, createPlacePass());
   Config->insertPass(&PrologEpilogCodeInserterID, createMapPass());
   Config->insertPass(&PrologEpilogCodeInserterID, createRecordPass());

@@ -84,6 +84,8 @@ bool isPollCall(const llvm::MachineInstr &MI);
 bool isPoll(const llvm::MachineInstr &MI);
 /// The block in which control goes on if `Poll` faults; null if the poll is bare: the runtime does what its call would do.
 const llvm::MachineBasicBlock *coldBlock(const llvm::MachineInstr &Poll);
+/// The block in which control goes on behind what the runtime does for a bare poll; null if it goes on behind the poll.
+const llvm::MachineBasicBlock *resumeBlock(const llvm::MachineInstr &Poll);
 /// The map of the poll whose call returns to `Label`.
 const std::vector<uint16_t> &mapOf(const llvm::MCSymbol *Label);
 /// Sorts blocks by their ranks, which are asked for in the present order; equals stay as they are. Tells whether any has moved.
@@ -106,6 +108,7 @@ void splitWriteBack(llvm::MachineInstr &MI);
 llvm::MachineFunctionPass *createLabelPass();
 llvm::MachineFunctionPass *createTestPass();
 llvm::MachineFunctionPass *createRematerialisePass();
+llvm::MachineFunctionPass *createReleasePass();
 llvm::MachineFunctionPass *createPlacePass();
 llvm::MachineFunctionPass *createFrameReportPass();
 llvm::MachineFunctionPass *createRecordPass();

@@ -136,7 +136,7 @@ pub fn check(binary: &Binary, program: &Program) -> Vec<Violation> {
                 Some(cold) => {
                     function.contains(cold) && (entry.returns_to == 0 || entry.call.resume == entry.returns_to)
                 }
-                None => poll.is_none_or(|poll| entry.call.resume == poll.end()),
+                None => function.contains(entry.call.resume),
             };
             if !goes_on {
                 report("a poll goes on elsewhere");

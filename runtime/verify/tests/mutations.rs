@@ -392,7 +392,7 @@ fn poll_that_goes_on_elsewhere() {
     for side in Side::BOTH {
         let found = violations(|bytes| {
             let (entry, _) = poll_of(bytes, side, "spin");
-            let resume = word(bytes, entry, entry::RESUME) + 4;
+            let resume = word(bytes, entry, entry::RESUME) + 0x1000;
             put(bytes, entry + WORD * entry::RESUME, &resume.to_le_bytes());
         });
         let elsewhere = |v: &Violation| v.kind == Kind::Poll && v.message.contains("a poll goes on elsewhere");
