@@ -20,6 +20,7 @@ fn main() {
         "poll",
         "rematerialise",
         "writeback",
+        "shrink",
         "place",
         "record",
         "map",

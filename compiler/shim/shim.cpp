@@ -99,6 +99,7 @@ static void configure(TargetMachine &, legacy::PassManagerBase &, TargetPassConf
   Config->insertPass(&DetectDeadLanesID, createRematerialisePass());
   Config->insertPass(&VirtRegRewriterID, createReleasePass());
   Config->insertPass(&ShrinkWrapID, createPlacePass());
+  Config->insertPass(&ShrinkWrapID, createShrinkPass());
   Config->insertPass(&PrologEpilogCodeInserterID, createMapPass());
   Config->insertPass(&PrologEpilogCodeInserterID, createRecordPass());
   Config->insertPass(&PrologEpilogCodeInserterID, createFrameReportPass());

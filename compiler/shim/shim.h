@@ -109,6 +109,7 @@ llvm::MachineFunctionPass *createLabelPass();
 llvm::MachineFunctionPass *createTestPass();
 llvm::MachineFunctionPass *createRematerialisePass();
 llvm::MachineFunctionPass *createReleasePass();
+llvm::MachineFunctionPass *createShrinkPass();
 llvm::MachineFunctionPass *createPlacePass();
 llvm::MachineFunctionPass *createFrameReportPass();
 llvm::MachineFunctionPass *createRecordPass();

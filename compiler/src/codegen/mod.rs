@@ -286,26 +286,34 @@ mod tests {
         assert!(home.contains("pushq\t%rbp") && visitor.contains("stp\tx29, x30"), "{home}\n{visitor}");
     }
 
-    /// A poll whose cold block also does what `more` says.
-    fn polling(more: &str) -> MemoryBuffer<'static> {
+    /// A poll around which so many values live; its cold block also does what `cold` says, and goes on behind what `next` says.
+    fn polling(values: usize, cold: &str, next: &str) -> MemoryBuffer<'static> {
         let poll = CALL.replace("@callee", "@__twin_poll_mapped");
         let first = CALL.replace("i64 7", "i64 6");
+        let each = |text: fn(usize) -> String| (0..values).map(text).collect::<Vec<_>>().join("\n");
+        let slots = each(|n| format!("%s{n} = getelementptr i8, ptr %twin.slots, i64 {}", 8 * n));
+        let made = each(|n| format!("%v{n} = load volatile i64, ptr @variable"));
+        let saved = each(|n| format!("store i64 %v{n}, ptr %s{n}"));
+        let loaded = each(|n| format!("%l{n} = load i64, ptr %s{n}"));
+        let merged = each(|n| format!("%m{n} = phi i64 [ %v{n}, %next ], [ %l{n}, %cold ]"));
+        let used = each(|n| format!("%x{} = xor i64 %x{n}, %m{n}", n + 1));
         let body = format!(
-            "%twin.slots = alloca [64 x i8], align 16
-             {first}
-             %v = load volatile i64, ptr @variable
+            "%twin.slots = alloca [256 x i8], align 16
+             {first}\n {made}
              %word = load volatile i32, ptr @__twin_poll_page
              %wanted = icmp ne i32 %word, 0
              br i1 %wanted, label %cold, label %next, !prof !0
              cold:
-             {more}
-             store i64 %v, ptr %twin.slots
-             {poll}
-             %again = load i64, ptr %twin.slots
-             br label %next
+             {cold}\n {slots}\n {saved}\n {poll}\n {loaded}
+             br label %end
              next:
-             %r = phi i64 [ %v, %0 ], [ %again, %cold ]
-             ret i64 %r"
+             {next}
+             br label %end
+             end:
+             {merged}
+             %x0 = add i64 0, 0
+             {used}
+             ret i64 %x{values}"
         );
         bitcode("reserved", &body)
     }
@@ -323,40 +331,81 @@ mod tests {
         })
     }
 
-    /// A register that is saved to the begin of the slots and loaded again.
+    /// A register that is saved and loaded again.
     fn assert_maps_a_register(object: &[u8]) {
         let file = object::File::parse(object).expect("own object");
         let map = file.section_by_name(".rodata.twin.maps").expect("maps").data().expect("maps");
         assert_eq!(map.len(), 4);
         let (count, word) = (u16::from_le_bytes([map[0], map[1]]), u16::from_le_bytes([map[2], map[3]]));
-        // Any register, 8 bytes, saved and loaded, at the stack pointer.
-        assert_eq!((count, word & !31), (1, 3 << 6 | 1 << 8 | 1 << 9), "{word:#x}");
+        // Any register, 8 bytes, saved and loaded, anywhere near the stack pointer.
+        assert_eq!((count, word & 0x3e0), (1, 3 << 6 | 1 << 8 | 1 << 9), "{word:#x}");
+    }
+
+    /// Where a bare poll's call returns to, and how far behind the poll it goes on; it has no cold block on either ISA.
+    fn bare(bitcode: MemoryBuffer) -> (i64, [i64; 2]) {
+        const LENGTHS: [i64; 2] = [6, 4];
+        let objects = objects(bitcode.as_slice(), names()).expect("no violation");
+        let entries = objects.each_ref().map(|object| {
+            assert!(!code(object).0.iter().any(|called| called == "__twin_poll_mapped"), "calls");
+            let [place, cold, returns_to, resume, map] = entry(object);
+            assert!(cold == (0, None) && map.1.is_some(), "{:?}", entry(object));
+            [place, returns_to, resume].map(|(_, addend)| addend.expect("an address"))
+        });
+        let [[_, home, _], [_, visitor, _]] = entries;
+        assert!(home > 0 && home == visitor, "{home}, {visitor}");
+        (home, [0, 1].map(|n| entries[n][2] - entries[n][0] - LENGTHS[n]))
     }
 
     #[test]
     fn a_poll_with_nothing_but_its_call_is_bare() {
-        let objects = objects(polling("").as_slice(), names()).expect("no violation");
-        let mut return_addresses = Vec::new();
-        for object in &objects {
-            assert!(!code(object).0.iter().any(|called| called == "__twin_poll_mapped"), "calls");
-            assert_maps_a_register(object);
-            let [place, cold, returns_to, resume, map] = entry(object);
-            assert_eq!(cold, (0, None));
-            assert!([place, resume, map].iter().all(|(_, addend)| addend.is_some()), "{:?}", entry(object));
-            return_addresses.push(returns_to.1);
+        let (_, behind) = bare(polling(1, "", ""));
+        assert_eq!(behind, [0, 0]);
+        for object in objects(polling(1, "", "").as_slice(), names()).expect("no violation") {
+            assert_maps_a_register(&object);
         }
-        assert!(return_addresses[0].is_some_and(|address| address > 0) && return_addresses[0] == return_addresses[1]);
+    }
+
+    #[test]
+    fn a_bare_poll_goes_on_where_its_cold_block_would() {
+        let (_, behind) = bare(polling(1, "", "store volatile i64 1, ptr @variable"));
+        assert!(behind.iter().all(|distance| *distance > 0), "{behind:?}");
     }
 
     #[test]
     fn a_poll_that_does_more_than_call_has_a_cold_block() {
         let more = "store volatile i64 1, ptr @variable";
-        for object in objects(polling(more).as_slice(), names()).expect("no violation") {
+        for object in objects(polling(1, more, "").as_slice(), names()).expect("no violation") {
             assert!(code(&object).0.iter().any(|called| called == "__twin_poll_mapped"), "does not call");
             assert_maps_a_register(&object);
             let [_, cold, returns_to, resume, _] = entry(&object);
             assert!(cold.0 > 0 && returns_to.1.is_some(), "{:?}", entry(&object));
             assert_eq!(returns_to, resume);
+        }
+    }
+
+    /// Nothing else in the function needs one, in whose loop LLVM would put no prologue.
+    #[test]
+    fn the_frame_of_a_poll_alone_is_in_its_cold_block() {
+        let poll = CALL.replace("@callee", "@__twin_poll_mapped");
+        let body = format!(
+            "br label %loop
+             loop:
+             %v = load volatile i64, ptr @variable
+             %more = icmp ne i64 %v, 0
+             br i1 %more, label %poll, label %end
+             poll:
+             %word = load volatile i32, ptr @__twin_poll_page
+             %wanted = icmp ne i32 %word, 0
+             br i1 %wanted, label %cold, label %loop, !prof !0
+             cold:
+             {poll}
+             br label %loop
+             end:
+             ret i64 0"
+        );
+        for (text, frame) in compile_with("reserved", &body).expect("no violation").iter().zip(["rsp", "sp"]) {
+            let (hot, cold) = text.split_once("\tret").expect("returns");
+            assert!(!hot.contains(frame) && cold.contains(frame) && cold.contains("__twin_poll_mapped"), "{text}");
         }
     }
 
