@@ -37,7 +37,7 @@ public:
       for (const MachineBasicBlock *MBB : Order) {
         LiveRegUnits Units = before(*MBB);
         for (const MachineInstr &MI : *MBB)
-          step(MI, Units);
+          twin::noteWritten(MI, Units);
         for (const MachineBasicBlock *Next : MBB->successors())
           if (In[Next->getNumber()].test(Units.getBitVector())) {
             In[Next->getNumber()] &= Units.getBitVector();
@@ -51,17 +51,6 @@ public:
     LiveRegUnits Units(*MBB.getParent()->getSubtarget().getRegisterInfo());
     Units.addUnits(In[MBB.getNumber()]);
     return Units;
-  }
-
-  static void step(const MachineInstr &MI, LiveRegUnits &Units) {
-    if (MI.isDebugInstr())
-      return;
-    for (const MachineOperand &Op : MI.operands())
-      if (Op.isRegMask())
-        Units.removeRegsNotPreserved(Op.getRegMask());
-    for (const MachineOperand &Op : MI.operands())
-      if (Op.isReg() && Op.isDef() && Op.getReg())
-        Units.addReg(Op.getReg());
   }
 };
 
@@ -86,7 +75,7 @@ struct Define : twin::MachinePass {
               Units.addReg(Register);
               Changed = true;
             }
-        Written::step(MI, Units);
+        twin::noteWritten(MI, Units);
       }
     }
     return Changed;

@@ -9,7 +9,10 @@
 #include "row.h"
 #include "shim.h"
 
+#include "llvm/ADT/BitVector.h"
+#include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/DenseSet.h"
+#include "llvm/CodeGen/LiveRegUnits.h"
 #include "llvm/CodeGen/MachineFunction.h"
 #include "llvm/CodeGen/MachineInstr.h"
 #include "llvm/CodeGen/MachineInstrBuilder.h"
@@ -44,6 +47,9 @@ const MachineOperand *pageOf(const MachineInstr &MI) {
 bool isAArch64(const MachineBasicBlock &MBB) {
   return MBB.getParent()->getTarget().getTargetTriple().isAArch64();
 }
+
+/// Register units that have values behind the calls of bare polls, by the labels behind them.
+thread_local DenseMap<const MCSymbol *, BitVector> Kept;
 
 /// The access to the page.
 MachineInstr *accessIn(MachineBasicBlock &MBB) {
@@ -190,6 +196,7 @@ struct Fault : PollPass {
   bool runOnMachineFunction(MachineFunction &MF) override {
     Count = 0;
     Bare.clear();
+    Kept.clear();
     // Control would fall into a cold block that stays behind its poll.
     twin::sortBlocks(MF, isCold);
     // A function that polls on one ISA only may have other calls on the other one, which then comes here, too.
@@ -281,6 +288,10 @@ private:
   // Makes `Poll` stand for `Call`, whose block goes away.
   static void takeOver(MachineInstr &Poll, MachineInstr &Call) {
     MachineFunction &MF = *Poll.getMF();
+    LiveRegUnits Units(*MF.getSubtarget().getRegisterInfo());
+    Units.addUnits(BitVector(MF.getSubtarget().getRegisterInfo()->getNumRegUnits(), true));
+    twin::noteWritten(Call, Units);
+    Kept[Call.getPostInstrSymbol()] = Units.getBitVector();
     MachineBasicBlock &Cold = *Call.getParent();
     for (const MachineOperand &Op : Call.implicit_operands())
       if (Op.isReg() && Op.isUse() && !MF.getRegInfo().isReserved(Op.getReg().asMCReg()))
@@ -315,6 +326,23 @@ bool twin::isPoll(const MachineInstr &MI) {
 }
 
 const MachineBasicBlock *twin::coldBlock(const MachineInstr &Poll) { return successors(*Poll.getParent()).first; }
+
+void twin::noteWritten(const MachineInstr &MI, LiveRegUnits &Units) {
+  if (MI.isDebugInstr())
+    return;
+  for (const MachineOperand &Op : MI.operands())
+    if (Op.isRegMask())
+      Units.removeRegsNotPreserved(Op.getRegMask());
+  for (const MachineOperand &Op : MI.operands())
+    if (Op.isReg() && Op.isDef() && Op.getReg())
+      Units.addReg(Op.getReg());
+  if (auto Found = isPoll(MI) ? Kept.find(MI.getPostInstrSymbol()) : Kept.end(); Found != Kept.end()) {
+    BitVector Both = Units.getBitVector();
+    Both &= Found->second;
+    Units.clear();
+    Units.addUnits(Both);
+  }
+}
 
 const MachineBasicBlock *twin::resumeBlock(const MachineInstr &Poll) {
   const MachineBasicBlock &MBB = *Poll.getParent();

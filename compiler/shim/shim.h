@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "llvm/ADT/STLFunctionalExtras.h"
+#include "llvm/CodeGen/LiveRegUnits.h"
 #include "llvm/CodeGen/MachineFunctionPass.h"
 #include "llvm/CodeGen/TargetInstrInfo.h"
 #include "llvm/CodeGen/TargetRegisterInfo.h"
@@ -84,6 +85,8 @@ bool isPollCall(const llvm::MachineInstr &MI);
 bool isPoll(const llvm::MachineInstr &MI);
 /// The block in which control goes on if `Poll` faults; null if the poll is bare: the runtime does what its call would do.
 const llvm::MachineBasicBlock *coldBlock(const llvm::MachineInstr &Poll);
+/// Follows which register units have been written: `MI` writes some, a call or what the runtime does for a bare poll destroys some.
+void noteWritten(const llvm::MachineInstr &MI, llvm::LiveRegUnits &Units);
 /// The block in which control goes on behind what the runtime does for a bare poll; null if it goes on behind the poll.
 const llvm::MachineBasicBlock *resumeBlock(const llvm::MachineInstr &Poll);
 /// The map of the poll whose call returns to `Label`.
