@@ -5,7 +5,6 @@
 
 #include "llvm/ADT/BitVector.h"
 #include "llvm/ADT/PostOrderIterator.h"
-#include "llvm/CodeGen/LiveRegUnits.h"
 #include "llvm/CodeGen/MachineFunction.h"
 #include "llvm/CodeGen/MachineInstr.h"
 #include "llvm/CodeGen/MachineRegisterInfo.h"
@@ -171,5 +170,22 @@ private:
 char Define::ID;
 
 } // namespace
+
+void twin::noteWritten(const MachineInstr &MI, LiveRegUnits &Units) {
+  if (MI.isDebugInstr())
+    return;
+  for (const MachineOperand &Op : MI.operands())
+    if (Op.isRegMask())
+      Units.removeRegsNotPreserved(Op.getRegMask());
+  for (const MachineOperand &Op : MI.operands())
+    if (Op.isReg() && Op.isDef() && Op.getReg())
+      Units.addReg(Op.getReg());
+  if (const BitVector *Kept = isPoll(MI) ? keptBy(MI) : nullptr) {
+    BitVector Both = Units.getBitVector();
+    Both &= *Kept;
+    Units.clear();
+    Units.addUnits(Both);
+  }
+}
 
 MachineFunctionPass *twin::createDefinePass() { return new Define; }

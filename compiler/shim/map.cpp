@@ -360,6 +360,11 @@ char MapPolls::ID;
 
 } // namespace
 
-const std::vector<uint16_t> &twin::mapOf(const MCSymbol *Label) { return Maps[Label]; }
+const std::vector<uint16_t> &twin::mapOf(const MCSymbol *Label) {
+  auto Found = Maps.find(Label);
+  if (Found == Maps.end())
+    report_fatal_error("a poll has no map");
+  return Found->second;
+}
 
 MachineFunctionPass *twin::createMapPass() { return new MapPolls; }

@@ -1,5 +1,6 @@
 // Polls. As the IR has it, a poll tests a word of the *poll page* and branches to a cold block. What runs is only an access to that
-// page: on a request the runtime makes the page inaccessible, and the fault goes on in the cold block (runtime/rt/trap.c).
+// page: on a request the runtime makes the page inaccessible, and the fault goes on in the cold block, or the poll is *bare*: its cold
+// block would only call the runtime, which then does what that call would (runtime/rt/trap.c).
 //
 // Until blocks have their places a poll stays a test and a branch, which all passes of LLVM understand. `Test` gives the test one form
 // on each ISA behind instruction selection; `Fault` removes the branch, and notes where control goes on a fault.
@@ -57,20 +58,6 @@ MachineInstr *accessIn(MachineBasicBlock &MBB) {
     if (MI.mayLoad() && pageOf(MI))
       return &MI;
   return nullptr;
-}
-
-MCRegister registerNamed(StringRef Name, const MachineFunction &MF) {
-  const TargetRegisterInfo &TRI = *MF.getSubtarget().getRegisterInfo();
-  for (unsigned Number = 1; Number < TRI.getNumRegs(); ++Number)
-    if (Name == TRI.getName(Number))
-      return Number;
-  report_fatal_error("no register " + Name);
-}
-
-/// AArch64's.
-MCRegister linkRegister(const MachineFunction &MF) {
-  static const MCRegister Register = registerNamed("LR", MF);
-  return Register;
 }
 
 /// Whether the block comes from one that does nothing but call the runtime.
@@ -133,7 +120,7 @@ private:
       static const unsigned Load = twin::opcodeNamed(TII, "LDRWl"), Branch = twin::opcodeNamed(TII, "CBNZW");
       Register Word = MF.getRegInfo().createVirtualRegister(TII.getRegClass(TII.get(Load), 0));
       New = BuildMI(&MBB, Location, TII.get(Load), Word).addGlobalAddress(Page.getGlobal());
-      New.addReg(linkRegister(MF), RegState::ImplicitDefine | RegState::Dead);
+      New.addReg(MF.getSubtarget().getRegisterInfo()->getRARegister(), RegState::ImplicitDefine | RegState::Dead);
       Condition = {MachineOperand::CreateImm(-1), MachineOperand::CreateImm(Branch), MachineOperand::CreateReg(Word, false)};
     } else {
       static const unsigned Compare = twin::opcodeNamed(TII, "CMP32mi");
@@ -176,14 +163,14 @@ struct Release : twin::MachinePass {
   StringRef getPassName() const override { return "Twin: polls leave the link register alone"; }
 
   bool runOnMachineFunction(MachineFunction &MF) override {
+    MCRegister Link = MF.getSubtarget().getRegisterInfo()->getRARegister();
     bool Any = false;
     for (MachineBasicBlock &MBB : MF)
       if (MachineInstr *Access = accessIn(MBB))
-        for (unsigned N = Access->getNumOperands(); N-- > Access->getNumExplicitOperands();)
-          if (const MachineOperand &Op = Access->getOperand(N); Op.isReg() && Op.isDef() && Op.isDead() && isAArch64(MBB)) {
-            Access->removeOperand(N);
-            Any = true;
-          }
+        if (int Index = Access->findRegisterDefOperandIdx(Link, /*TRI=*/nullptr); Index >= 0) {
+          Access->removeOperand(Index);
+          Any = true;
+        }
     return Any;
   }
 };
@@ -256,7 +243,7 @@ private:
       return violation(MF, "the branch of a poll is not known");
     TII.removeBranch(MBB);
     const TargetRegisterInfo &TRI = *MF.getSubtarget().getRegisterInfo();
-    auto IsLink = [&](const auto &Pair) { return TRI.regsOverlap(Pair.PhysReg, linkRegister(MF)); };
+    auto IsLink = [&](const auto &Pair) { return TRI.regsOverlap(Pair.PhysReg, TRI.getRARegister()); };
     if (isAArch64(MBB) && any_of(Cold.liveins(), IsLink) &&
         none_of(Cold, [](const MachineInstr &MI) { return MI.getFlag(MachineInstr::FrameSetup); }))
       return violation(MF, "a value is in the link register at a poll");
@@ -266,7 +253,7 @@ private:
     if (!isAArch64(MBB)) {
       // Three bytes shorter than a comparison. Which register does not matter; the stack pointer is always defined.
       static const unsigned Opcode = twin::opcodeNamed(TII, "TEST32mr");
-      static const MCRegister StackPointer = registerNamed("ESP", MF);
+      static const MCRegister StackPointer = twin::registerNamed(TRI, "ESP");
       MachineInstrBuilder Shorter = BuildMI(&MBB, Location, TII.get(Opcode));
       for (unsigned N = 0; N < OperandsOfAddress; ++N)
         Shorter.add(Access.getOperand(N));
@@ -327,21 +314,9 @@ bool twin::isPoll(const MachineInstr &MI) {
 
 const MachineBasicBlock *twin::coldBlock(const MachineInstr &Poll) { return successors(*Poll.getParent()).first; }
 
-void twin::noteWritten(const MachineInstr &MI, LiveRegUnits &Units) {
-  if (MI.isDebugInstr())
-    return;
-  for (const MachineOperand &Op : MI.operands())
-    if (Op.isRegMask())
-      Units.removeRegsNotPreserved(Op.getRegMask());
-  for (const MachineOperand &Op : MI.operands())
-    if (Op.isReg() && Op.isDef() && Op.getReg())
-      Units.addReg(Op.getReg());
-  if (auto Found = isPoll(MI) ? Kept.find(MI.getPostInstrSymbol()) : Kept.end(); Found != Kept.end()) {
-    BitVector Both = Units.getBitVector();
-    Both &= Found->second;
-    Units.clear();
-    Units.addUnits(Both);
-  }
+const BitVector *twin::keptBy(const MachineInstr &Poll) {
+  auto Found = Kept.find(Poll.getPostInstrSymbol());
+  return Found == Kept.end() ? nullptr : &Found->second;
 }
 
 const MachineBasicBlock *twin::resumeBlock(const MachineInstr &Poll) {

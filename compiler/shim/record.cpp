@@ -49,23 +49,16 @@ private:
       violation(MF, "the return address is saved at CFA" + std::to_string(Link) + " instead of CFA-8");
   }
 
-  static MCRegister named(const TargetRegisterInfo &TRI, StringRef Name) {
-    for (unsigned Register = 1; Register < TRI.getNumRegs(); ++Register)
-      if (Name == TRI.getName(Register))
-        return Register;
-    llvm_unreachable("a register of the target");
-  }
-
   // AArch64's.
   static MCRegister framePointer(const TargetRegisterInfo &TRI) {
-    static const MCRegister Register = named(TRI, "FP");
+    static const MCRegister Register = twin::registerNamed(TRI, "FP");
     return Register;
   }
 
   static bool dropRegister(MachineInstr &MI) {
     const MachineFunction &MF = *MI.getMF();
     const TargetRegisterInfo &TRI = *MF.getSubtarget().getRegisterInfo();
-    static const MCRegister Zero = named(TRI, "XZR");
+    static const MCRegister Zero = twin::registerNamed(TRI, "XZR");
     const MCRegister FramePointer = framePointer(TRI);
     if (MI.isCFIInstruction()) {
       const MCCFIInstruction &CFI = MF.getFrameInstructions()[MI.getOperand(0).getCFIIndex()];

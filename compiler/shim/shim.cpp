@@ -85,6 +85,20 @@ const MachineInstr *nextReader(const MachineInstr &MI, Register Register) {
   return nullptr;
 }
 
+unsigned opcodeNamed(const TargetInstrInfo &TII, StringRef Name) {
+  for (unsigned Opcode = 0; Opcode < TII.getNumOpcodes(); ++Opcode)
+    if (TII.getName(Opcode) == Name)
+      return Opcode;
+  report_fatal_error("no opcode " + Name);
+}
+
+MCRegister registerNamed(const TargetRegisterInfo &TRI, StringRef Name) {
+  for (unsigned Register = 1; Register < TRI.getNumRegs(); ++Register)
+    if (Name == TRI.getName(Register))
+      return Register;
+  report_fatal_error("no register " + Name);
+}
+
 static void configure(TargetMachine &, legacy::PassManagerBase &, TargetPassConfig *Config) {
   if (!Host)
     return;

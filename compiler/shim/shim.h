@@ -87,6 +87,8 @@ bool isPoll(const llvm::MachineInstr &MI);
 const llvm::MachineBasicBlock *coldBlock(const llvm::MachineInstr &Poll);
 /// Follows which register units have been written: `MI` writes some, a call or what the runtime does for a bare poll destroys some.
 void noteWritten(const llvm::MachineInstr &MI, llvm::LiveRegUnits &Units);
+/// The register units that have values when the runtime has done what a bare poll's call would do; null if `Poll` has a cold block.
+const llvm::BitVector *keptBy(const llvm::MachineInstr &Poll);
 /// The block in which control goes on behind what the runtime does for a bare poll; null if it goes on behind the poll.
 const llvm::MachineBasicBlock *resumeBlock(const llvm::MachineInstr &Poll);
 /// The map of the poll whose call returns to `Label`.
@@ -100,8 +102,9 @@ llvm::MachineOperand *registerMask(llvm::MachineInstr &MI);
 bool hasUniformConvention(const llvm::MachineInstr &MI);
 /// The instruction in the same block that is the first to read what `MI` leaves in a physical register; null if none does.
 const llvm::MachineInstr *nextReader(const llvm::MachineInstr &MI, llvm::Register Register);
-/// The opcode with this name; the headers with the numbers are not installed. This is slow, and seldom needed.
+/// The opcode or register with this name; the headers with the numbers are not installed. This is slow, and seldom needed.
 unsigned opcodeNamed(const llvm::TargetInstrInfo &TII, llvm::StringRef Name);
+llvm::MCRegister registerNamed(const llvm::TargetRegisterInfo &TRI, llvm::StringRef Name);
 /// Whether `MI` accesses several vectors and then has the address behind what it accessed as its first result.
 bool writesBack(const llvm::MachineInstr &MI);
 /// Makes it one that does not, and an addition.

@@ -10,13 +10,6 @@
 
 using namespace llvm;
 
-unsigned twin::opcodeNamed(const TargetInstrInfo &TII, StringRef Name) {
-  for (unsigned Opcode = 0; Opcode < TII.getNumOpcodes(); ++Opcode)
-    if (TII.getName(Opcode) == Name)
-      return Opcode;
-  report_fatal_error("no opcode " + Name);
-}
-
 // Bytes that the instruction accesses, by its name: LD2i16 (a lane of each register), LD2Rv4s (to all lanes), ST1Threev8b.
 // The memory operand may cover more. 0: none of those.
 static unsigned accessedBytes(StringRef Name) {
