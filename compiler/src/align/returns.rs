@@ -56,6 +56,9 @@ pub fn choose(functions: [&mut Function; 2]) -> Result<bool> {
     sites.sort_unstable_by_key(|site| at_home[site].offset);
     let agree = sites.len() == at_visitor.len() && sites.iter().all(|site| at_visitor.contains_key(site));
     ensure!(agree, "internal error: bare polls of `{}` differ between the ISAs", functions[0].name);
+    if sites.is_empty() {
+        return Ok(true);
+    }
     let mut taken: HashSet<u64> = functions[0].sites().map(|(_, offset)| offset).collect();
     let room = functions[0].landings();
     let end = functions[0].places.last().map_or(0, |place| place.offset) - room;

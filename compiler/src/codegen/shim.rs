@@ -128,6 +128,21 @@ unsafe fn arguments<'a>(context: *const c_void, name: *const c_char) -> (&'a Sid
     unsafe { (&*context.cast(), CStr::from_ptr(name).to_string_lossy().into_owned()) }
 }
 
+/// # Safety
+/// `first` is that of an array of this length, which need not be anywhere if it is empty.
+unsafe fn array<'a, T>(first: *mut T, length: u64) -> &'a mut [T] {
+    // SAFETY: see above.
+    if length == 0 { &mut [] } else { unsafe { from_raw_parts_mut(first, length as usize) } }
+}
+
+/// Puts what was agreed on to the begin of `out`; returns how much that is, or -1 if it is nothing.
+fn answer(agreed: Option<Vec<u32>>, out: &mut [u32]) -> i64 {
+    agreed.map_or(-1, |agreed| {
+        out[..agreed.len()].copy_from_slice(&agreed);
+        agreed.len() as i64
+    })
+}
+
 extern "C" fn reserve(context: *const c_void, function: *const c_char, needs: *mut Needs) -> i64 {
     // SAFETY: the shim passes what it was given, and needs of its own.
     let (side, function, needs) = unsafe {
@@ -161,33 +176,16 @@ extern "C" fn block_order(
     let (side, function, sites, order) = unsafe {
         let (side, function) = arguments(context, function);
         let sites = std::slice::from_raw_parts(sites, length as usize);
-        (side, function, sites, from_raw_parts_mut(order, calls as usize))
+        (side, function, sites, array(order, calls))
     };
     let blocks: Vec<Vec<u32>> = sites.split(|s| *s == BLOCK_END).map(<[u32]>::to_vec).collect();
-    match side.block_order(&function, blocks) {
-        Some(agreed) => {
-            order[..agreed.len()].copy_from_slice(&agreed);
-            agreed.len() as i64
-        }
-        None => -1,
-    }
+    answer(side.block_order(&function, blocks), order)
 }
 
 extern "C" fn bare_polls(context: *const c_void, function: *const c_char, sites: *mut u32, count: u64) -> i64 {
-    // SAFETY: the shim passes what it was given, and an array of the length that it names, which need not be anywhere if it
-    // is empty.
-    let (side, function, sites) = unsafe {
-        let (side, function) = arguments(context, function);
-        let sites: &mut [u32] = if count == 0 { &mut [] } else { from_raw_parts_mut(sites, count as usize) };
-        (side, function, sites)
-    };
-    match side.bare_polls(&function, sites.to_vec()) {
-        Some(agreed) => {
-            sites[..agreed.len()].copy_from_slice(&agreed);
-            agreed.len() as i64
-        }
-        None => -1,
-    }
+    // SAFETY: the shim passes what it was given, and an array of the length that it names.
+    let ((side, function), sites) = unsafe { (arguments(context, function), array(sites, count)) };
+    answer(side.bare_polls(&function, sites.to_vec()), sites)
 }
 
 extern "C" fn violation(context: *const c_void, message: *const c_char) {
@@ -203,10 +201,9 @@ extern "C" fn align(
     names: *const *const c_char,
     functions: u64,
 ) -> i64 {
-    // SAFETY: the shim passes what it was given, and arrays of the lengths that it names, which need not be anywhere if
-    // they are empty.
+    // SAFETY: the shim passes what it was given, and arrays of the lengths that it names.
     let (side, items, names) = unsafe {
-        let items: &mut [TwinItem] = if count == 0 { &mut [] } else { from_raw_parts_mut(items, count as usize) };
+        let items = array(items, count);
         let names = if functions == 0 { &[] } else { std::slice::from_raw_parts(names, functions as usize) };
         (&*context.cast::<Side>(), items, names)
     };
