@@ -175,6 +175,7 @@ mod tests {
              declare preserve_nonecc void @__twin_poll_mapped()\n\
              declare preserve_nonecc void @taker(i32)\n\
              declare void @many([40 x i64])\n\
+             declare i64 @llvm.ctlz.i64(i64, i1)\n\
              @__twin_poll_page = external hidden global i32\n\
              @variable = external hidden global i64\n\
              !0 = !{{!\"branch_weights\", i32 1, i32 2000}}\n\
@@ -286,37 +287,35 @@ mod tests {
         assert!(home.contains("pushq\t%rbp") && visitor.contains("stp\tx29, x30"), "{home}\n{visitor}");
     }
 
-    /// A poll around which so many values live; its cold block also does what `cold` says, and goes on behind what `next` says.
-    fn polling(values: usize, cold: &str, next: &str) -> MemoryBuffer<'static> {
+    /// A poll around which a value lives; its cold block also does what `cold` says, and goes on behind what `next` says.
+    fn polling(cold: &str, next: &str) -> MemoryBuffer<'static> {
         let poll = CALL.replace("@callee", "@__twin_poll_mapped");
         let first = CALL.replace("i64 7", "i64 6");
-        let each = |text: fn(usize) -> String| (0..values).map(text).collect::<Vec<_>>().join("\n");
-        let slots = each(|n| format!("%s{n} = getelementptr i8, ptr %twin.slots, i64 {}", 8 * n));
-        let made = each(|n| format!("%v{n} = load volatile i64, ptr @variable"));
-        let saved = each(|n| format!("store i64 %v{n}, ptr %s{n}"));
-        let loaded = each(|n| format!("%l{n} = load i64, ptr %s{n}"));
-        let merged = each(|n| format!("%m{n} = phi i64 [ %v{n}, %next ], [ %l{n}, %cold ]"));
-        let used = each(|n| format!("%x{} = xor i64 %x{n}, %m{n}", n + 1));
         let body = format!(
-            "%twin.slots = alloca [256 x i8], align 16
-             {first}\n {made}
-             %word = load volatile i32, ptr @__twin_poll_page
-             %wanted = icmp ne i32 %word, 0
-             br i1 %wanted, label %cold, label %next, !prof !0
+            "%twin.slots = alloca [64 x i8], align 16
+             {first}
+             %v = load volatile i64, ptr @variable
+             {TEST}
              cold:
-             {cold}\n {slots}\n {saved}\n {poll}\n {loaded}
+             {cold}
+             store i64 %v, ptr %twin.slots
+             {poll}
+             %again = load i64, ptr %twin.slots
              br label %end
              next:
              {next}
              br label %end
              end:
-             {merged}
-             %x0 = add i64 0, 0
-             {used}
-             ret i64 %x{values}"
+             %r = phi i64 [ %v, %next ], [ %again, %cold ]
+             ret i64 %r"
         );
         bitcode("reserved", &body)
     }
+
+    /// A poll's test, which branches to `%cold` or to `%next`.
+    const TEST: &str = "%word = load volatile i32, ptr @__twin_poll_page
+                        %wanted = icmp ne i32 %word, 0
+                        br i1 %wanted, label %cold, label %next, !prof !0";
 
     /// The only entry of an object's table of polls: its words, and the addends of their relocations.
     fn entry(object: &[u8]) -> [(u32, Option<i64>); 5] {
@@ -341,8 +340,8 @@ mod tests {
         assert_eq!((count, word & 0x3e0), (1, 3 << 6 | 1 << 8 | 1 << 9), "{word:#x}");
     }
 
-    /// Where a bare poll's call returns to, and how far behind the poll it goes on; it has no cold block on either ISA.
-    fn bare(bitcode: MemoryBuffer) -> (i64, [i64; 2]) {
+    /// How far behind itself a bare poll goes on, on each ISA; it has no cold block, and one return address.
+    fn bare(bitcode: MemoryBuffer) -> [i64; 2] {
         const LENGTHS: [i64; 2] = [6, 4];
         let objects = objects(bitcode.as_slice(), names()).expect("no violation");
         let entries = objects.each_ref().map(|object| {
@@ -353,28 +352,27 @@ mod tests {
         });
         let [[_, home, _], [_, visitor, _]] = entries;
         assert!(home > 0 && home == visitor, "{home}, {visitor}");
-        (home, [0, 1].map(|n| entries[n][2] - entries[n][0] - LENGTHS[n]))
+        [0, 1].map(|n| entries[n][2] - entries[n][0] - LENGTHS[n])
     }
 
     #[test]
     fn a_poll_with_nothing_but_its_call_is_bare() {
-        let (_, behind) = bare(polling(1, "", ""));
-        assert_eq!(behind, [0, 0]);
-        for object in objects(polling(1, "", "").as_slice(), names()).expect("no violation") {
+        assert_eq!(bare(polling("", "")), [0, 0]);
+        for object in objects(polling("", "").as_slice(), names()).expect("no violation") {
             assert_maps_a_register(&object);
         }
     }
 
     #[test]
     fn a_bare_poll_goes_on_where_its_cold_block_would() {
-        let (_, behind) = bare(polling(1, "", "store volatile i64 1, ptr @variable"));
+        let behind = bare(polling("", "store volatile i64 1, ptr @variable"));
         assert!(behind.iter().all(|distance| *distance > 0), "{behind:?}");
     }
 
     #[test]
     fn a_poll_that_does_more_than_call_has_a_cold_block() {
         let more = "store volatile i64 1, ptr @variable";
-        for object in objects(polling(1, more, "").as_slice(), names()).expect("no violation") {
+        for object in objects(polling(more, "").as_slice(), names()).expect("no violation") {
             assert!(code(&object).0.iter().any(|called| called == "__twin_poll_mapped"), "does not call");
             assert_maps_a_register(&object);
             let [_, cold, returns_to, resume, _] = entry(&object);
@@ -394,19 +392,43 @@ mod tests {
              %more = icmp ne i64 %v, 0
              br i1 %more, label %poll, label %end
              poll:
-             %word = load volatile i32, ptr @__twin_poll_page
-             %wanted = icmp ne i32 %word, 0
-             br i1 %wanted, label %cold, label %loop, !prof !0
+             {}
              cold:
              {poll}
              br label %loop
              end:
-             ret i64 0"
+             ret i64 0",
+            TEST.replace("%next", "%loop")
         );
         for (text, frame) in compile_with("reserved", &body).expect("no violation").iter().zip(["rsp", "sp"]) {
             let (hot, cold) = text.split_once("\tret").expect("returns");
             assert!(!hot.contains(frame) && cold.contains(frame) && cold.contains("__twin_poll_mapped"), "{text}");
         }
+    }
+
+    /// `bsr` leaves its result alone if its operand is 0. Behind a bare poll that would be what the other ISA left there.
+    #[test]
+    fn registers_are_defined_anew_behind_a_bare_poll() {
+        let poll = CALL.replace("@callee", "@__twin_poll_mapped");
+        let first = CALL.replace("i64 7", "i64 6");
+        let count = |name: &str| {
+            format!(
+                "%{name} = call i64 asm sideeffect \"\", \"=r\"()
+                 %{name}.bits = call i64 @llvm.ctlz.i64(i64 %{name}, i1 true)
+                 call void asm sideeffect \"\", \"r,r\"(i64 %{name}.bits, i64 %{name})"
+            )
+        };
+        let body = format!(
+            "{first}\n {}\n {TEST}\n cold:\n {poll}\n br label %next\n next:\n {}\n ret i64 0",
+            count("a"),
+            count("b")
+        );
+        let [home, _] = compile_with("reserved", &body).expect("no violation");
+        assert!(home.contains("testl\t%esp") && !home.contains("callq\t__twin_poll_mapped"), "not bare: {home}");
+        let results = home.lines().filter_map(|line| line.trim().strip_prefix("bsrq\t")?.rsplit_once(", %r"));
+        let results: Vec<&str> = results.map(|(_, register)| register).collect();
+        assert!(results.len() == 2 && results[0] == results[1], "{home}");
+        assert_eq!(home.matches(&format!("xorl\t%e{0}, %e{0}", results[0])).count(), 2, "{home}");
     }
 
     /// What happens if the passes on the IR forget a slot: the register allocator has to spill the value.
