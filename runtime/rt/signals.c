@@ -292,6 +292,11 @@ static void run_now(int signal, struct siginfo *info, context *kernel_context) {
     __twin_update_poll();
 }
 
+// Whether the signal comes from a poll; goes on where that leads then.
+static int is_poll(int signal, const struct siginfo *info, context *context) {
+    return signal == SIGBUS && info->code > 0 && __twin_take_poll(context);
+}
+
 // SIGBUS has our handler whatever the program wants: what the kernel would do without one.
 static void default_of_bus_error(const struct siginfo *info) {
     uint64_t handler = state.actions[SIGBUS].handler;
@@ -302,7 +307,7 @@ static void default_of_bus_error(const struct siginfo *info) {
 }
 
 static void on_signal(int signal, struct siginfo *info, context *context) {
-    if (signal == SIGBUS && info->code > 0 && __twin_take_poll(context)) {
+    if (is_poll(signal, info, context)) {
         return;
     }
     if (signal == SIGBUS) {
@@ -453,7 +458,7 @@ static void on_nudge(int signal) {
 
 // A guest gets no signals but those that its own instructions raise, and nudges to pause.
 static void on_fault(int signal, struct siginfo *info, context *context) {
-    if (signal == SIGBUS && info->code > 0 && __twin_take_poll(context)) {
+    if (is_poll(signal, info, context)) {
         return;
     }
     if (here.deferring || !is_handler(state.actions[signal].handler) || self.mask & signal_bit(signal)) {

@@ -11,15 +11,19 @@
 extern const struct poll_entry __twin_polls_start[], __twin_polls_end[];
 extern char __twin_poll_pages[], etext[];
 
-// The poll at `place`; 0 if there is none.
-__attribute__((target("general-regs-only"))) static const struct poll_entry *poll_at(uint64_t place) {
-    const struct poll_entry *low = __twin_polls_start, *high = __twin_polls_end;
+// The poll at an address, or the one whose call returns to it; 0 if there is none. When this runs, vector registers still have values of
+// the program's.
+__attribute__((target("general-regs-only"))) static const struct poll_entry *search(uint64_t address, int by_return) {
+    const struct poll_entry *polls = __twin_polls_start;
+    uint64_t low = 0, high = (uint64_t)(__twin_polls_end - polls);
     while (low < high) {
-        const struct poll_entry *middle = low + (high - low) / 2;
-        if (middle->place == place) {
-            return middle;
+        uint64_t middle = low + (high - low) / 2;
+        const struct poll_entry *poll = polls + (by_return ? polls[middle].next_by_return : middle);
+        uint64_t found = by_return ? poll->returns_to : poll->place;
+        if (found == address) {
+            return poll;
         }
-        if (middle->place < place) {
+        if (found < address) {
             low = middle + 1;
         } else {
             high = middle;
@@ -28,34 +32,24 @@ __attribute__((target("general-regs-only"))) static const struct poll_entry *pol
     return 0;
 }
 
-// The poll whose call returns to an address. When this runs, vector registers still have values of the program's.
+// The poll whose call returns to an address.
 __attribute__((target("general-regs-only"))) const struct poll_entry *__twin_find_poll(uint64_t returns_to) {
-    const struct poll_entry *polls = __twin_polls_start;
-    uint64_t low = 0, high = (uint64_t)(__twin_polls_end - polls);
-    while (low < high) {
-        uint64_t middle = low + (high - low) / 2;
-        const struct poll_entry *poll = polls + polls[middle].next_by_return;
-        if (poll->returns_to == returns_to) {
-            return poll;
-        }
-        if (poll->returns_to < returns_to) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
+    const struct poll_entry *poll = search(returns_to, 1);
+    if (!poll) {
+        __builtin_trap();
     }
-    __builtin_trap();
+    return poll;
 }
 
 // The return address of the bare poll in front of `resume`.
 uint64_t __twin_poll_behind(uint64_t resume);
 __attribute__((target("general-regs-only"))) uint64_t __twin_poll_behind(uint64_t resume) {
-    return poll_at(resume - POLL_LENGTH)->returns_to;
+    return search(resume - POLL_LENGTH, 0)->returns_to;
 }
 
 // Makes a thread that was interrupted by the fault of a poll go on where that leads; tells whether it was one.
 int __twin_take_poll(context *context) {
-    const struct poll_entry *poll = poll_at(*context_pc(context));
+    const struct poll_entry *poll = search(*context_pc(context), 0);
     if (poll && poll->cold) {
         *context_pc(context) += poll->cold;
     } else if (poll) {
