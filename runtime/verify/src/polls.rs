@@ -2,7 +2,7 @@
 //! follows (DESIGN.md 5).
 
 use crate::binary::{Binary, Image};
-use crate::functions::{Function, Program};
+use crate::functions::{Function, Functions, Program};
 use crate::insn::Insn;
 use crate::report::{Kind, Violation};
 use crate::side::Side;
@@ -108,70 +108,78 @@ pub fn check(binary: &Binary, program: &Program) -> Vec<Violation> {
     let mut violations = Vec::new();
     for side in Side::BOTH {
         let image = &binary.images[side];
-        let isa = image.isa.name();
-        let pages = Pages::of(image);
         let table = table(image);
+        let isa = image.isa.name();
         let mut report = |function: &str, place: u64, what: &str| {
             violations.push(Violation::new(Kind::Poll, function, place, format!("{isa}: {what}")));
         };
+        check_entries(image, &program.functions[side], &table, &mut report);
+        check_order(&table, &mut report);
+        let pages = Pages::of(image);
         let known: HashSet<u64> = table.iter().map(|entry| entry.place).collect();
-        let mut last = 0;
-        for entry in &table {
-            let place = entry.place;
-            let Some(function) = function_at(program, side, place) else {
-                report(SECTION, place, "the table has a poll that is in no function");
-                continue;
-            };
-            let mut report = |what: &str| report(&function.name, place, what);
-            if place <= last {
-                report("the table of polls is not sorted");
-            }
-            last = place;
-            let bytes = function.code.get((place - function.address) as usize..).unwrap_or_default();
-            let poll = image.isa.decode(bytes, place).filter(|insn| pages.is_poll(insn));
-            if poll.is_none() {
-                report("what the table says is a poll does not access a poll page alone");
-            }
-            let goes_on = match entry.cold {
-                Some(cold) => {
-                    function.contains(cold) && (entry.returns_to == 0 || entry.call.resume == entry.returns_to)
-                }
-                None => function.contains(entry.call.resume),
-            };
-            if !goes_on {
-                report("a poll goes on elsewhere");
-            }
-        }
-        let mut last: Option<Entry> = None;
-        for entry in &table {
-            let Some(&next) = table.get(entry.next) else {
-                report(SECTION, entry.place, "the table names a poll that is not in it");
-                break;
-            };
-            let is_sorted = last.is_none_or(|last| match last.returns_to.cmp(&next.returns_to) {
-                Ordering::Less => true,
-                Ordering::Equal => last.call == next.call,
-                Ordering::Greater => false,
-            });
-            if !is_sorted {
-                report(SECTION, next.place, "the table of polls is not sorted by return addresses");
-            }
-            last = Some(next);
-        }
         for function in program.functions[side].values() {
-            for insn in function.body.graph.insns.iter().filter(|insn| !known.contains(&insn.address)) {
-                if pages.is_poll(insn) {
-                    let message = format!("{isa}: a poll is missing in the table");
-                    violations.push(Violation::new(Kind::Poll, &function.name, insn.address, message));
-                }
+            let polls = function.body.graph.insns.iter().filter(|insn| pages.is_poll(insn));
+            for poll in polls.filter(|poll| !known.contains(&poll.address)) {
+                report(&function.name, poll.address, "a poll is missing in the table");
             }
         }
     }
     violations
 }
 
-fn function_at(program: &Program, side: Side, address: u64) -> Option<&Function> {
-    let (_, function) = program.functions[side].range(..=address).next_back()?;
+/// Reports what is wrong, in a function or a section, at an address.
+type Report<'r> = dyn FnMut(&str, u64, &str) + 'r;
+
+fn check_entries(image: &Image, functions: &Functions, table: &[Entry], report: &mut Report) {
+    let pages = Pages::of(image);
+    let mut last = 0;
+    for entry in table {
+        let place = entry.place;
+        let Some(function) = function_at(functions, place) else {
+            report(SECTION, place, "the table has a poll that is in no function");
+            continue;
+        };
+        let mut report = |what: &str| report(&function.name, place, what);
+        if place <= last {
+            report("the table of polls is not sorted");
+        }
+        last = place;
+        let bytes = function.code.get((place - function.address) as usize..).unwrap_or_default();
+        if !image.isa.decode(bytes, place).is_some_and(|insn| pages.is_poll(&insn)) {
+            report("what the table says is a poll does not access a poll page alone");
+        }
+        let goes_on = match entry.cold {
+            Some(cold) => function.contains(cold) && (entry.returns_to == 0 || entry.call.resume == entry.returns_to),
+            None => function.contains(entry.call.resume),
+        };
+        if !goes_on {
+            report("a poll goes on elsewhere");
+        }
+    }
+}
+
+/// The order of return addresses.
+fn check_order(table: &[Entry], report: &mut Report) {
+    let mut last: Option<Entry> = None;
+    for entry in table {
+        let Some(&next) = table.get(entry.next) else {
+            report(SECTION, entry.place, "the table names a poll that is not in it");
+            break;
+        };
+        let is_sorted = last.is_none_or(|last| match last.returns_to.cmp(&next.returns_to) {
+            Ordering::Less => true,
+            Ordering::Equal => last.call == next.call,
+            Ordering::Greater => false,
+        });
+        if !is_sorted {
+            report(SECTION, next.place, "the table of polls is not sorted by return addresses");
+        }
+        last = Some(next);
+    }
+}
+
+fn function_at(functions: &Functions, address: u64) -> Option<&Function> {
+    let (_, function) = functions.range(..=address).next_back()?;
     function.contains(address).then_some(function)
 }
 

@@ -387,14 +387,19 @@ fn slot_of_one_isa_only() {
     });
 }
 
+/// Violations if more stands in a word of what the table has for the poll of `spin`.
+fn with_more_in(side: Side, number: usize, more: u32) -> Vec<Violation> {
+    violations(|bytes| {
+        let (entry, _) = poll_of(bytes, side, "spin");
+        let changed = word(bytes, entry, number) + more;
+        put(bytes, entry + WORD * number, &changed.to_le_bytes());
+    })
+}
+
 #[test]
 fn poll_that_goes_on_elsewhere() {
     for side in Side::BOTH {
-        let found = violations(|bytes| {
-            let (entry, _) = poll_of(bytes, side, "spin");
-            let resume = word(bytes, entry, entry::RESUME) + 0x1000;
-            put(bytes, entry + WORD * entry::RESUME, &resume.to_le_bytes());
-        });
+        let found = with_more_in(side, entry::RESUME, 0x1000);
         let elsewhere = |v: &Violation| v.kind == Kind::Poll && v.message.contains("a poll goes on elsewhere");
         assert!(found.iter().all(|v| v.subject == "spin") && found.iter().any(elsewhere), "{found:#?}");
     }
@@ -404,11 +409,7 @@ fn poll_that_goes_on_elsewhere() {
 #[test]
 fn poll_with_another_return_address() {
     for side in Side::BOTH {
-        let found = violations(|bytes| {
-            let (entry, _) = poll_of(bytes, side, "spin");
-            let returns_to = word(bytes, entry, entry::RETURNS_TO) + 1;
-            put(bytes, entry + WORD * entry::RETURNS_TO, &returns_to.to_le_bytes());
-        });
+        let found = with_more_in(side, entry::RETURNS_TO, 1);
         let differs =
             |v: &Violation| v.kind == Kind::CallSite && v.message.contains("(of __twin_poll_mapped) returns to");
         assert!(found.iter().all(|v| v.subject == "spin") && found.iter().any(differs), "{found:#?}");
