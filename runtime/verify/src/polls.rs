@@ -158,12 +158,13 @@ fn check_entries(image: &Image, functions: &Functions, table: &[Entry], report: 
     }
 }
 
-/// The order of return addresses.
+/// The order of return addresses: each entry once.
 fn check_order(table: &[Entry], report: &mut Report) {
+    let mut named = HashSet::new();
     let mut last: Option<Entry> = None;
     for entry in table {
-        let Some(&next) = table.get(entry.next) else {
-            report(SECTION, entry.place, "the table names a poll that is not in it");
+        let Some(&next) = table.get(entry.next).filter(|_| named.insert(entry.next)) else {
+            report(SECTION, entry.place, "the table names a poll that is not in it, or names one twice");
             break;
         };
         let is_sorted = last.is_none_or(|last| match last.returns_to.cmp(&next.returns_to) {

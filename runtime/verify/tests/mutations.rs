@@ -456,6 +456,10 @@ fn table_of_polls_that_is_not_sorted_by_return_addresses() {
         let first = next(bytes, 0);
         put(bytes, first, &u32::MAX.to_le_bytes());
     });
+    expect(Kind::Poll, ".twin.polls", "or names one twice", |bytes| {
+        let [first, second] = [next(bytes, 0), next(bytes, 1)];
+        bytes.copy_within(first..first + WORD, second);
+    });
 }
 
 /// The first value of a map goes to another slot, and comes from there.
