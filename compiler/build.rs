@@ -16,6 +16,7 @@ fn main() {
         "shim",
         "analysis",
         "strength",
+        "unreachable",
         "label",
         "poll",
         "rematerialise",

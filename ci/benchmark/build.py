@@ -146,7 +146,8 @@ class Builds:
             linked.append(objects / f"{index}-{file.stem}.o")
             seconds += run([ROOT / compiler.command, *flags, "-c", file, "-o", linked[-1]]).seconds
         run([ROOT / compiler.command, *flags, *linked, "-lm", "-o", out])
-        if not compiler.name.startswith("clang"):
+        if compiler in (TWIN, TWIN_LTO):
+            run([BIN / "twin", "verify", out])
             for isa in ISAS[1:]:
                 _extract(out, isa, self.executable(name, compiler.name, isa))
         record = {"key": key, "seconds": seconds, "files": len(files)}

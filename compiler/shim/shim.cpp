@@ -110,6 +110,7 @@ static void configure(TargetMachine &, legacy::PassManagerBase &, TargetPassConf
   // Of passes behind the same one, the one that is named last runs first.
   Config->insertPass(&FinalizeISelID, createTestPass());
   Config->insertPass(&FinalizeISelID, createLabelPass());
+  Config->insertPass(&FinalizeISelID, createUnreachablePass());
   Config->insertPass(&DetectDeadLanesID, createRematerialisePass());
   Config->insertPass(&VirtRegRewriterID, createReleasePass());
   Config->insertPass(&ShrinkWrapID, createPlacePass());

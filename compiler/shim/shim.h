@@ -111,6 +111,7 @@ bool writesBack(const llvm::MachineInstr &MI);
 void splitWriteBack(llvm::MachineInstr &MI);
 
 // One pass a file, in the order in which they run.
+llvm::MachineFunctionPass *createUnreachablePass();
 llvm::MachineFunctionPass *createLabelPass();
 llvm::MachineFunctionPass *createTestPass();
 llvm::MachineFunctionPass *createRematerialisePass();

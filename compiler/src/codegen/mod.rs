@@ -431,6 +431,43 @@ mod tests {
         assert_eq!(home.matches(&format!("xorl\t%e{0}, %e{0}", results[0])).count(), 2, "{home}");
     }
 
+    /// Loops get exits of their own, so that LLVM no longer sees that the default of the first switch is unreachable.
+    #[test]
+    fn nothing_branches_to_where_nothing_is() {
+        const CASES: [char; 4] = ['a', 'b', 'c', 'd'];
+        let switch = |name: &str, next: &str| {
+            let targets = CASES.map(|case| format!("i64 {}, label %{name}.{case}", case as u32)).join(" ");
+            let blocks = CASES.map(|case| {
+                let number = case as u32 * 3;
+                format!("{name}.{case}:\n store volatile i64 {number}, ptr @variable\n br label %{next}\n")
+            });
+            format!(
+                "%{name}.kind = load volatile i64, ptr %p
+                 switch i64 %{name}.kind, label %never [{targets}]\n{}",
+                blocks.concat()
+            )
+        };
+        let body = format!(
+            "br label %loop
+             loop:
+             %left = load volatile i64, ptr @variable
+             %more = icmp ne i64 %left, 0
+             br i1 %more, label %again, label %last
+             again:
+             {}
+             last:
+             {}
+             end:
+             ret i64 0
+             never:
+             unreachable",
+            switch("again", "loop"),
+            switch("last", "end")
+        );
+        let [_, visitor] = compile_with("reserved", &body).expect("no violation");
+        assert_eq!(visitor.matches("\tcmp\t").count(), 2 * (CASES.len() - 1), "{visitor}");
+    }
+
     /// What happens if the passes on the IR forget a slot: the register allocator has to spill the value.
     #[test]
     fn a_value_across_a_uniform_call_is_named() {

@@ -12,10 +12,20 @@ use std::ops::Range;
 /// Bytes of the smallest vector register.
 const VECTOR: u64 = 16;
 
+/// What values that share a slot have in common.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Shape {
+    /// Bytes.
+    align: u64,
+    /// Bytes.
+    size: u64,
+    /// Bytes that are written. No value finds behind its own bytes what was written for another one.
+    written: u64,
+}
+
 /// A slot and the values that share it.
 struct Slot {
-    align: u64,
-    size: u64,
+    shape: Shape,
     members: Vec<usize>,
     taken: BitSet,
 }
@@ -34,18 +44,22 @@ pub fn assign(
     let conflicts = conflicts(live, index, values);
     let mut order: Vec<usize> = (0..count).collect();
     let shape = |i: usize, values: &[SlotValue]| {
-        let (align, size) = (module.abi_align(values[i].ty).min(16), module.store_size(values[i].ty).max(1));
+        let (align, written) = (module.abi_align(values[i].ty).min(16), module.store_size(values[i].ty).max(1));
         // Where its place is aligned, x86-64 loads as much as a register holds: that must not be another slot.
-        if values[i].ty.is_vector() { (align.max(VECTOR), size.next_multiple_of(VECTOR)) } else { (align, size) }
+        if values[i].ty.is_vector() {
+            Shape { align: align.max(VECTOR), size: written.next_multiple_of(VECTOR), written }
+        } else {
+            Shape { align, size: written, written }
+        }
     };
     order.sort_by_key(|&i| std::cmp::Reverse(shape(i, values)));
     // Slots of one shape are shared only among themselves.
     let mut slots: Vec<Slot> = Vec::new();
     for i in order {
-        let (align, size) = shape(i, values);
-        let free = slots.iter_mut().position(|s| (s.align, s.size) == (align, size) && !s.taken.contains(i));
+        let shape = shape(i, values);
+        let free = slots.iter_mut().position(|s| s.shape == shape && !s.taken.contains(i));
         let slot = free.unwrap_or_else(|| {
-            slots.push(Slot { align, size, members: Vec::new(), taken: BitSet::new(count) });
+            slots.push(Slot { shape, members: Vec::new(), taken: BitSet::new(count) });
             slots.len() - 1
         });
         slots[slot].members.push(i);
@@ -53,8 +67,8 @@ pub fn assign(
     }
     // By accesses for each byte.
     let weight = |slot: &Slot| slot.members.iter().map(|&i| accesses[i]).sum::<usize>() as u64;
-    slots.sort_by(|a, b| (weight(b) * a.size).cmp(&(weight(a) * b.size)));
-    let ranges = pack(slots.iter().map(|slot| (slot.align, slot.size.next_multiple_of(slot.align))));
+    slots.sort_by(|a, b| (weight(b) * a.shape.size).cmp(&(weight(a) * b.shape.size)));
+    let ranges = pack(slots.iter().map(|slot| (slot.shape.align, slot.shape.size.next_multiple_of(slot.shape.align))));
     let size = ranges.iter().map(|range| range.end).max().unwrap_or(0).next_multiple_of(16);
     for (slot, range) in slots.iter().zip(&ranges) {
         let offset = if has_pointer { size - range.end } else { range.start };
@@ -133,12 +147,48 @@ fn conflicts(live: &Liveness, index: &HashMap<usize, usize>, values: &[SlotValue
 
 #[cfg(test)]
 mod tests {
+    use super::super::run;
     use super::pack;
+    use crate::convention::{Conventions, Mode};
+    use crate::ir::Module;
+    use inkwell::context::Context;
+    use inkwell::memory_buffer::MemoryBuffer;
 
     #[test]
     fn gaps_are_filled_in_order() {
         let shapes = [(4, 4), (16, 16), (8, 8), (2, 2), (8, 8), (1, 1), (4, 4)];
         let begins: Vec<u64> = pack(shapes.into_iter()).iter().map(|range| range.start).collect();
         assert_eq!(begins, [0, 16, 8, 4, 32, 6, 40]);
+    }
+
+    /// The slots of a function in which two values live across one call each.
+    fn slots(types: [&str; 2]) -> String {
+        let across = |n: usize| {
+            format!(
+                "%v{n} = load volatile {0}, ptr @variable call void @callee() store volatile {0} %v{n}, ptr @variable ",
+                types[n]
+            )
+        };
+        let text = format!(
+            "@variable = external global i64
+             declare void @callee()
+             define void @example() {{ {}{} ret void }}",
+            across(0),
+            across(1)
+        );
+        let context = Context::create();
+        let buffer = MemoryBuffer::create_from_memory_range_copy(text.as_bytes(), "test");
+        let module = context.create_module_from_ir(buffer).expect("valid IR");
+        let module = Module::new(&module);
+        let conventions = Conventions::classify(module, Mode::Uniform);
+        run(module, &conventions, &module.definitions()).expect("no violation");
+        let lines: Vec<String> = module.definitions()[0].instructions().into_iter().map(|i| i.print()).collect();
+        lines.into_iter().find(|line| line.contains("%twin.slots = ")).expect("slots")
+    }
+
+    #[test]
+    fn vectors_share_a_slot_with_those_of_their_size() {
+        assert!(slots(["<4 x i8>", "<2 x i16>"]).contains("%twin.slots = alloca [16 x i8]"));
+        assert!(slots(["<4 x i8>", "<8 x i8>"]).contains("%twin.slots = alloca [32 x i8]"));
     }
 }
