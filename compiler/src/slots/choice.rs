@@ -22,7 +22,7 @@ impl Choice<'_> {
     /// So much of the executed instructions may be added for as much less code. Small, since frequencies are guesses.
     const WORTH: f64 = 0.02;
     /// Values that registers can hold besides those that come and go.
-    const REGISTERS: usize = 14;
+    pub const REGISTERS: usize = 14;
     /// A frame pointer makes each access a byte shorter on x86-64, and takes five bytes and three instructions a call of the
     /// function: worth it from so many accesses and executed instructions on, and if few bytes of locals are between it and the
     /// slots.

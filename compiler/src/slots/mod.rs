@@ -17,7 +17,7 @@ mod live;
 mod recompute;
 mod webs;
 
-use crate::convention::Conventions;
+use crate::convention::{Conventions, is_poll_call};
 use crate::frame_pointer;
 use crate::ir::{FUNCTION_INDEX, Module, Type, Value};
 use crate::loops::{BlockId, Cfg, Loop};
@@ -206,9 +206,14 @@ fn renames(live: &Liveness, webs: &Webs) -> Renames {
 }
 
 impl Placement<'_> {
-    /// Whether `value` is reloaded right behind a call in `block`.
-    fn is_eager(&self, value: &SlotValue, block: BlockId) -> bool {
-        value.strategy == Strategy::Around || self.frequency[block.index()] <= value.eager
+    /// Whether `value` is reloaded right behind `call` in `block`. A poll leaves in its register what is
+    /// there in front of it, if there are registers for all.
+    fn is_eager(&self, value: &SlotValue, call: Value, block: BlockId, in_register: bool) -> bool {
+        value.strategy == Strategy::Around
+            || self.frequency[block.index()] <= value.eager
+            || (in_register
+                && is_poll_call(call)
+                && self.live.crossing_of(call).is_some_and(|c| c.len() <= Choice::REGISTERS))
     }
 
     /// Finds loops in which a resident value stays in its register once it is loaded in front of them.
@@ -230,7 +235,7 @@ impl Placement<'_> {
                     }
                     if let Some(crossing) = self.live.crossing_of(instruction) {
                         for i in self.indices(crossing.iter().copied()) {
-                            if !self.is_eager(&self.values[i], block) {
+                            if !self.is_eager(&self.values[i], instruction, block, true) {
                                 lost.insert(i);
                             }
                         }
@@ -326,7 +331,7 @@ impl Placement<'_> {
             if let Some(crossing) = self.live.crossing_of(instruction) {
                 for &number in crossing {
                     let Some(&i) = self.webs.index.get(&number) else { continue };
-                    let eager = self.is_eager(&self.values[i], block);
+                    let eager = self.is_eager(&self.values[i], instruction, block, state.contains(i));
                     report(Event::Call { call: instruction, value: i, number, eager }, state);
                     if eager { state.insert(i) } else { state.remove(i) }
                 }
