@@ -1,7 +1,7 @@
 // System calls, in the x86-64 Linux ABI on both ISAs. There are three ways: the runtime does it (memory, signals,
 // processes), the home of a pair does it for its visitor, or the kernel does it.
 //
-//   __twin_syscall     never shows a hop request to its caller.
+//   __twin_syscall     never shows a hop request to its caller; __twin_syscall0 to 5 are for fewer arguments.
 //   __twin_syscall_cp  for calls that block: returns -ERESTART_POLL without having done anything when a request came
 //                      in; the caller polls and makes the same call again. blocking.c keeps the time-outs right.
 #include "twin.h"
@@ -151,6 +151,30 @@ long __twin_syscall(long number, long a, long b, long c, long d, long e, long f)
         result = issue(&call, 0);
     } while (result == -ERESTART_POLL);
     return result;
+}
+
+long __twin_syscall0(long number) {
+    return __twin_syscall(number, 0, 0, 0, 0, 0, 0);
+}
+
+long __twin_syscall1(long number, long a) {
+    return __twin_syscall(number, a, 0, 0, 0, 0, 0);
+}
+
+long __twin_syscall2(long number, long a, long b) {
+    return __twin_syscall(number, a, b, 0, 0, 0, 0);
+}
+
+long __twin_syscall3(long number, long a, long b, long c) {
+    return __twin_syscall(number, a, b, c, 0, 0, 0);
+}
+
+long __twin_syscall4(long number, long a, long b, long c, long d) {
+    return __twin_syscall(number, a, b, c, d, 0, 0);
+}
+
+long __twin_syscall5(long number, long a, long b, long c, long d, long e) {
+    return __twin_syscall(number, a, b, c, d, e, 0);
 }
 
 void __twin_unmap_self(void *stack, size_t size) {

@@ -320,6 +320,12 @@ void __twin_hash_check(void);
 
 // syscall.c, blocking.c, kernel.c
 long __twin_syscall(long number, long a, long b, long c, long d, long e, long f);
+long __twin_syscall0(long number);
+long __twin_syscall1(long number, long a);
+long __twin_syscall2(long number, long a, long b);
+long __twin_syscall3(long number, long a, long b, long c);
+long __twin_syscall4(long number, long a, long b, long c, long d);
+long __twin_syscall5(long number, long a, long b, long c, long d, long e);
 long __twin_syscall_cp(long number, long a, long b, long c, long d, long e, long f);
 long __twin_local(const struct call *call, int interruptible);
 long __twin_blocking(const volatile uint8_t *stop, const struct call *call);
