@@ -25,7 +25,8 @@ def _functions(executable):
 
 
 def text(builds):
-    """For each executable and ISA: bytes of the functions that all have, with clang and with Twin, and of all code."""
+    """For each executable and ISA: bytes of the functions that all have, with clang, with clang if each were as long as on the
+    ISA where it is longer, and with Twin; and of all code."""
     found = {}
     for build in builds.recipes:
         files = {(kind, isa): builds.executable(build, "twin" if kind == "twin" else f"clang-{isa}", isa)
@@ -35,8 +36,10 @@ def text(builds):
         # assembly, which have no size.
         common = [name for name, number in functions["twin", ISAS[0]][1].items()
                   if all(counts[name] == number and sizes[name] for sizes, counts in functions.values())]
+        longer = sum(max(functions["clang", isa][0][name] for isa in ISAS) for name in common)
         found[build] = {
             isa: {
+                "longer": longer,
                 **{kind: sum(functions[kind, isa][0][name] for name in common) for kind in ("clang", "twin")},
                 "all": {kind: _sections(files[kind, isa]) for kind in ("clang", "twin")},
                 "functions": len(common),
