@@ -59,7 +59,7 @@ private:
 
   // Gives the holes of a jump table any other of its targets.
   static bool avoidInTable(MachineBasicBlock &MBB, MachineBasicBlock &Target) {
-    for (const MachineInstr &MI : MBB.terminators())
+    for (const MachineInstr &MI : MBB)
       for (const MachineOperand &Op : MI.operands())
         if (Op.isJTI()) {
           MachineJumpTableInfo &Tables = *MBB.getParent()->getJumpTableInfo();

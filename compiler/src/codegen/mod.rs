@@ -154,7 +154,7 @@ fn generate_one<T>(
 mod tests {
     use super::*;
     use object::{Object, ObjectSection, ObjectSymbol, RelocationTarget};
-    use std::collections::HashMap;
+    use std::collections::{HashMap, HashSet};
 
     /// Assembly for both ISAs, or the first violation.
     fn compile(body: &str) -> Result<[String; 2]> {
@@ -466,6 +466,32 @@ mod tests {
         );
         let [_, visitor] = compile_with("reserved", &body).expect("no violation");
         assert_eq!(visitor.matches("\tcmp\t").count(), 2 * (CASES.len() - 1), "{visitor}");
+    }
+
+    #[test]
+    fn jump_tables_have_no_holes() {
+        const CASES: usize = 16;
+        let targets =
+            (0..CASES).map(|case| format!("i64 {}, label %case{case}", 2 * case)).collect::<Vec<_>>().join(" ");
+        let blocks: String = (0..CASES)
+            .map(|case| format!("case{case}:\n store volatile i64 {case}, ptr @variable\n br label %end\n"))
+            .collect();
+        let body = format!(
+            "%kind = load volatile i64, ptr %p
+             switch i64 %kind, label %never [{targets}]
+             {blocks}
+             end:
+             ret i64 0
+             never:
+             unreachable"
+        );
+        for text in compile_with("reserved", &body).expect("no violation") {
+            let (_, table) = text.split_once("\n.LJTI0_0:\n").expect("a table");
+            let entries = table.lines().map_while(|line| Some(line[line.find(".LBB")?..].split(['-', '\t']).next()));
+            let entries: Vec<_> = entries.collect();
+            let distinct: HashSet<_> = entries.iter().collect();
+            assert_eq!((entries.len(), distinct.len()), (2 * CASES - 1, CASES), "{text}");
+        }
     }
 
     /// What happens if the passes on the IR forget a slot: the register allocator has to spill the value.
