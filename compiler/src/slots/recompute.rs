@@ -80,6 +80,11 @@ impl Candidates<'_> {
                 let operands = value.operands();
                 operands[1..].iter().all(|o| is_constant(*o)) && self.is_base(operands[0], depth)
             }
+            // The scalar is kept instead, and no register of undefined elements.
+            LLVMInsertElement => {
+                let operands = value.operands();
+                operands[0].is_undefined() && is_constant(operands[2])
+            }
             _ => false,
         }
     }
@@ -150,6 +155,7 @@ fn is_frame(value: Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::convention::Mode;
     use inkwell::context::Context;
     use inkwell::memory_buffer::MemoryBuffer;
 
@@ -166,6 +172,26 @@ mod tests {
         let function = Module::new(&module).definitions()[0];
         let phi = function.instructions().into_iter().find(|i| i.is_phi());
         only_address(phi.expect("a phi")).is_some()
+    }
+
+    #[test]
+    fn a_vector_of_one_element_is_kept_as_that() {
+        let text = "@variable = external global i64
+            declare void @callee()
+            define void @example(i64 %n) {
+                %v = insertelement <4 x i64> poison, i64 %n, i64 0
+                call void @callee()
+                store volatile <4 x i64> %v, ptr @variable
+                ret void
+            }";
+        let context = Context::create();
+        let buffer = MemoryBuffer::create_from_memory_range_copy(text.as_bytes(), "test");
+        let module = context.create_module_from_ir(buffer).expect("valid IR");
+        let module = Module::new(&module);
+        let function = module.definitions()[0];
+        run(module, &Conventions::classify(module, Mode::Uniform), function);
+        let opcodes: Vec<LLVMOpcode> = function.instructions().into_iter().map(|i| i.opcode()).collect();
+        assert_eq!(opcodes[..2], [LLVMOpcode::LLVMCall, LLVMOpcode::LLVMInsertElement]);
     }
 
     #[test]
