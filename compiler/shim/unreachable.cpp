@@ -36,7 +36,8 @@ struct Unreachable : twin::MachinePass {
 
 private:
   static bool isEmpty(const MachineBasicBlock &MBB) {
-    return MBB.succ_empty() && !MBB.pred_empty() && MBB.getFirstNonDebugInstr() == MBB.end() && !MBB.hasAddressTaken() && !MBB.isEHPad();
+    return MBB.succ_empty() && !MBB.pred_empty() && MBB.getFirstNonDebugInstr() == MBB.end() && !MBB.hasAddressTaken() &&
+           !MBB.isInlineAsmBrIndirectTarget() && !MBB.isEHPad();
   }
 
   // Makes `MBB` go only where else it goes, if that can be told.
@@ -46,7 +47,9 @@ private:
     SmallVector<MachineOperand, 4> Condition;
     if (!TII.analyzeBranch(MBB, Then, Else, Condition)) {
       DebugLoc Location = MBB.findBranchDebugLoc();
-      auto Other = find_if(MBB.successors(), [&](const MachineBasicBlock *Successor) { return Successor != &Target; });
+      auto Other = find_if(MBB.successors(), [&](const MachineBasicBlock *Successor) {
+        return Successor != &Target && !Successor->isEHPad();
+      });
       TII.removeBranch(MBB);
       if (Other != MBB.succ_end() && !MBB.isLayoutSuccessor(*Other))
         TII.insertBranch(MBB, *Other, nullptr, {}, Location);
