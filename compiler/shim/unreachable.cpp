@@ -37,7 +37,7 @@ struct Unreachable : twin::MachinePass {
 private:
   static bool isEmpty(const MachineBasicBlock &MBB) {
     return MBB.succ_empty() && !MBB.pred_empty() && MBB.getFirstNonDebugInstr() == MBB.end() && !MBB.hasAddressTaken() &&
-           !MBB.isInlineAsmBrIndirectTarget() && !MBB.isEHPad();
+           !MBB.isEHPad();
   }
 
   // Makes `MBB` go only where else it goes, if that can be told.
