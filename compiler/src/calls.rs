@@ -162,14 +162,13 @@ impl Graph {
 mod tests {
     use super::*;
     use crate::convention::Mode;
+    use crate::ir::parse_text;
     use inkwell::context::Context;
-    use inkwell::memory_buffer::MemoryBuffer;
 
     /// The functions of a module whose unknown calls have to be preceded by a migration point.
     fn suspects(text: &str) -> Vec<String> {
         let context = Context::create();
-        let buffer = MemoryBuffer::create_from_memory_range_copy(text.as_bytes(), "test");
-        let module = context.create_module_from_ir(buffer).expect("valid IR");
+        let module = parse_text(&context, text);
         let module = Module::new(&module);
         let conventions = Conventions::classify(module, Mode::Uniform);
         let recursion = Recursion::new(module, &conventions);

@@ -1172,3 +1172,10 @@ unsafe extern "C" {
     fn twin_split_before(instruction: LLVMValueRef) -> LLVMBasicBlockRef;
     fn twin_split_edges(from: *mut LLVMBasicBlockRef, count: usize, to: LLVMBasicBlockRef) -> LLVMBasicBlockRef;
 }
+
+/// The module with this text, for tests.
+#[cfg(test)]
+pub fn parse_text<'c>(context: &'c inkwell::context::Context, text: &str) -> inkwell::module::Module<'c> {
+    let buffer = inkwell::memory_buffer::MemoryBuffer::create_from_memory_range_copy(text.as_bytes(), "test");
+    context.create_module_from_ir(buffer).expect("valid IR")
+}

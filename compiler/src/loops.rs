@@ -237,9 +237,8 @@ fn dominators(predecessors: &[Vec<BlockId>]) -> Vec<BlockId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ir::Module;
+    use crate::ir::{Module, parse_text};
     use inkwell::context::Context;
-    use inkwell::memory_buffer::MemoryBuffer;
 
     /// Turns of three loops, outermost first, that turn so often: as often as an argument says if that is `%n`.
     fn turns(limits: [&str; 3]) -> Vec<u64> {
@@ -255,8 +254,7 @@ mod tests {
              end:\n ret void\n}}\n"
         );
         let context = Context::create();
-        let buffer = MemoryBuffer::create_from_memory_range_copy(text.as_bytes(), "test");
-        let module = context.create_module_from_ir(buffer).expect("valid IR");
+        let module = parse_text(&context, &text);
         let function = Module::new(&module).definitions()[0];
         let cfg = Cfg::new(function);
         Turns::new(function, &cfg, &cfg.loops(), &HashMap::new()).of_loop

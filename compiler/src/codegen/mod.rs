@@ -153,6 +153,7 @@ fn generate_one<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ir::parse_text;
     use object::{Object, ObjectSection, ObjectSymbol, RelocationTarget};
     use std::collections::{HashMap, HashSet};
 
@@ -182,8 +183,7 @@ mod tests {
              define preserve_nonecc i64 @example(ptr %p) \"frame-pointer\"=\"{frame_pointer}\" {{\n{body}\n}}\n"
         );
         let context = Context::create();
-        let buffer = MemoryBuffer::create_from_memory_range_copy(text.as_bytes(), "test");
-        context.create_module_from_ir(buffer).expect("valid IR").write_bitcode_to_memory()
+        parse_text(&context, &text).write_bitcode_to_memory()
     }
 
     fn names() -> impl Iterator<Item = String> {

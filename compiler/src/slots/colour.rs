@@ -150,9 +150,8 @@ mod tests {
     use super::super::run;
     use super::pack;
     use crate::convention::{Conventions, Mode};
-    use crate::ir::Module;
+    use crate::ir::{Module, parse_text};
     use inkwell::context::Context;
-    use inkwell::memory_buffer::MemoryBuffer;
 
     #[test]
     fn gaps_are_filled_in_order() {
@@ -177,8 +176,7 @@ mod tests {
             across(1)
         );
         let context = Context::create();
-        let buffer = MemoryBuffer::create_from_memory_range_copy(text.as_bytes(), "test");
-        let module = context.create_module_from_ir(buffer).expect("valid IR");
+        let module = parse_text(&context, &text);
         let module = Module::new(&module);
         let conventions = Conventions::classify(module, Mode::Uniform);
         run(module, &conventions, &module.definitions()).expect("no violation");

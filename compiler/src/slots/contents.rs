@@ -201,10 +201,9 @@ impl Contents<'_> {
 mod tests {
     use super::super::Strategy;
     use super::*;
-    use crate::ir::Module;
+    use crate::ir::{Module, parse_text};
     use inkwell::context::Context;
     use inkwell::llvm_sys::LLVMOpcode;
-    use inkwell::memory_buffer::MemoryBuffer;
 
     /// Runs on a function with the values `x` and `y`, whose slots are the pointers `x.slot` and `y.slot`, at `offsets`.
     /// Returns the number of saves that are left.
@@ -219,8 +218,7 @@ mod tests {
              define void @example(i1 %c) {{\nentry:\n %x.slot = alloca i64\n %y.slot = alloca i64\n{body}\n}}\n"
         );
         let context = Context::create();
-        let buffer = MemoryBuffer::create_from_memory_range_copy(text.as_bytes(), "test");
-        let module = context.create_module_from_ir(buffer).expect("valid IR");
+        let module = parse_text(&context, &text);
         let function = Module::new(&module).definitions()[0];
         let named = |name: &str| function.instructions().into_iter().find(|i| i.name() == name);
         let (mut values, mut webs) = (Vec::new(), Vec::new());

@@ -156,8 +156,8 @@ fn is_frame(value: Value) -> bool {
 mod tests {
     use super::*;
     use crate::convention::Mode;
+    use crate::ir::parse_text;
     use inkwell::context::Context;
-    use inkwell::memory_buffer::MemoryBuffer;
 
     /// Whether a phi of these two address computations is one address.
     fn is_one(a: &str, b: &str) -> bool {
@@ -167,8 +167,7 @@ mod tests {
              join:\n %phi = phi ptr [ %a, %then ], [ %b, %else ]\n ret ptr %phi\n}}\n"
         );
         let context = Context::create();
-        let buffer = MemoryBuffer::create_from_memory_range_copy(text.as_bytes(), "test");
-        let module = context.create_module_from_ir(buffer).expect("valid IR");
+        let module = parse_text(&context, &text);
         let function = Module::new(&module).definitions()[0];
         let phi = function.instructions().into_iter().find(|i| i.is_phi());
         only_address(phi.expect("a phi")).is_some()
@@ -185,8 +184,7 @@ mod tests {
                 ret void
             }";
         let context = Context::create();
-        let buffer = MemoryBuffer::create_from_memory_range_copy(text.as_bytes(), "test");
-        let module = context.create_module_from_ir(buffer).expect("valid IR");
+        let module = parse_text(&context, text);
         let module = Module::new(&module);
         let function = module.definitions()[0];
         run(module, &Conventions::classify(module, Mode::Uniform), function);
