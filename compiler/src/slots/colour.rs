@@ -17,10 +17,15 @@ const VECTOR: u64 = 16;
 struct Shape {
     /// Bytes.
     align: u64,
-    /// Bytes.
-    size: u64,
     /// Bytes that are written. No value finds behind its own bytes what was written for another one.
     written: u64,
+}
+
+impl Shape {
+    /// Bytes that it takes.
+    fn size(self) -> u64 {
+        self.written.next_multiple_of(self.align)
+    }
 }
 
 /// A slot and the values that share it.
@@ -46,11 +51,7 @@ pub fn assign(
     let shape = |i: usize, values: &[SlotValue]| {
         let (align, written) = (module.abi_align(values[i].ty).min(16), module.store_size(values[i].ty).max(1));
         // Where its place is aligned, x86-64 loads as much as a register holds: that must not be another slot.
-        if values[i].ty.is_vector() {
-            Shape { align: align.max(VECTOR), size: written.next_multiple_of(VECTOR), written }
-        } else {
-            Shape { align, size: written, written }
-        }
+        Shape { align: if values[i].ty.is_vector() { align.max(VECTOR) } else { align }, written }
     };
     order.sort_by_key(|&i| std::cmp::Reverse(shape(i, values)));
     // Slots of one shape are shared only among themselves.
@@ -67,8 +68,8 @@ pub fn assign(
     }
     // By accesses for each byte.
     let weight = |slot: &Slot| slot.members.iter().map(|&i| accesses[i]).sum::<usize>() as u64;
-    slots.sort_by(|a, b| (weight(b) * a.shape.size).cmp(&(weight(a) * b.shape.size)));
-    let ranges = pack(slots.iter().map(|slot| (slot.shape.align, slot.shape.size.next_multiple_of(slot.shape.align))));
+    slots.sort_by(|a, b| (weight(b) * a.shape.size()).cmp(&(weight(a) * b.shape.size())));
+    let ranges = pack(slots.iter().map(|slot| (slot.shape.align, slot.shape.size())));
     let size = ranges.iter().map(|range| range.end).max().unwrap_or(0).next_multiple_of(16);
     for (slot, range) in slots.iter().zip(&ranges) {
         let offset = if has_pointer { size - range.end } else { range.start };

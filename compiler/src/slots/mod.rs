@@ -205,15 +205,15 @@ fn renames(live: &Liveness, webs: &Webs) -> Renames {
     renames
 }
 
+/// Whether values stay in registers around `call`: a poll's map takes no code, if there are registers for all that live across it.
+fn leaves_registers(call: Value, crossing: &[usize]) -> bool {
+    is_poll_call(call) && crossing.len() <= Choice::REGISTERS
+}
+
 impl Placement<'_> {
-    /// Whether `value` is reloaded right behind `call` in `block`. A poll leaves in its register what is
-    /// there in front of it, if there are registers for all.
-    fn is_eager(&self, value: &SlotValue, call: Value, block: BlockId, in_register: bool) -> bool {
-        value.strategy == Strategy::Around
-            || self.frequency[block.index()] <= value.eager
-            || (in_register
-                && is_poll_call(call)
-                && self.live.crossing_of(call).is_some_and(|c| c.len() <= Choice::REGISTERS))
+    /// Whether `value` is reloaded right behind a call in `block`; `stays` says whether the call leaves it in its register.
+    fn is_eager(&self, value: &SlotValue, block: BlockId, stays: bool) -> bool {
+        stays || value.strategy == Strategy::Around || self.frequency[block.index()] <= value.eager
     }
 
     /// Finds loops in which a resident value stays in its register once it is loaded in front of them.
@@ -234,8 +234,9 @@ impl Placement<'_> {
                         }
                     }
                     if let Some(crossing) = self.live.crossing_of(instruction) {
+                        let leaves = leaves_registers(instruction, crossing);
                         for i in self.indices(crossing.iter().copied()) {
-                            if !self.is_eager(&self.values[i], instruction, block, true) {
+                            if !self.is_eager(&self.values[i], block, leaves) {
                                 lost.insert(i);
                             }
                         }
@@ -329,9 +330,10 @@ impl Placement<'_> {
                 self.walk_edges(block, terminator, state, report);
             }
             if let Some(crossing) = self.live.crossing_of(instruction) {
+                let leaves = leaves_registers(instruction, crossing);
                 for &number in crossing {
                     let Some(&i) = self.webs.index.get(&number) else { continue };
-                    let eager = self.is_eager(&self.values[i], instruction, block, state.contains(i));
+                    let eager = self.is_eager(&self.values[i], block, leaves && state.contains(i));
                     report(Event::Call { call: instruction, value: i, number, eager }, state);
                     if eager { state.insert(i) } else { state.remove(i) }
                 }
