@@ -36,8 +36,7 @@ struct Unreachable : twin::MachinePass {
 
 private:
   static bool isEmpty(const MachineBasicBlock &MBB) {
-    return MBB.succ_empty() && !MBB.pred_empty() && MBB.getFirstNonDebugInstr() == MBB.end() && !MBB.hasAddressTaken() &&
-           !MBB.isEHPad();
+    return MBB.succ_empty() && !MBB.pred_empty() && MBB.getFirstNonDebugInstr() == MBB.end() && !MBB.hasAddressTaken();
   }
 
   // Makes `MBB` go only where else it goes, if that can be told.
@@ -47,9 +46,7 @@ private:
     SmallVector<MachineOperand, 4> Condition;
     if (!TII.analyzeBranch(MBB, Then, Else, Condition)) {
       DebugLoc Location = MBB.findBranchDebugLoc();
-      auto Other = find_if(MBB.successors(), [&](const MachineBasicBlock *Successor) {
-        return Successor != &Target && !Successor->isEHPad();
-      });
+      auto Other = find_if(MBB.successors(), [&](const MachineBasicBlock *Successor) { return Successor != &Target; });
       TII.removeBranch(MBB);
       if (Other != MBB.succ_end() && !MBB.isLayoutSuccessor(*Other))
         TII.insertBranch(MBB, *Other, nullptr, {}, Location);
