@@ -69,7 +69,7 @@ def rows(results):
     for isa, limit in zip(ISAS, (1.10, 1.15)):
         yield _ratio_row(f"code for {isa} against clang, functions of both", f"mean ≤ {limit}", text_ratios(results, isa), limit)
         same = text_ratios(results, isa, "longer")
-        yield "the same if clang's functions were as long on both ISAs", "no aim", f"{mean(same.values()):.3f}, worst {_worst(same)}", None
+        yield f"code for {isa} if clang's functions were as long on both ISAs", "no aim", f"{mean(same.values()):.3f}, worst {_worst(same)}", None
     yield _ratio_row("stack of deep recursion against clang's larger frame", "mean ≤ 1.3", stack_ratios(results), 1.3)
     # A nanosecond for an instruction, which is slow: a millisecond is a million of them.
     yield _wait_row("wait for a poll on x86-64, counted in instructions", "p99 ≤ 1,000,000, max ≤ 10,000,000",
